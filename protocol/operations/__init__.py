@@ -1,0 +1,143 @@
+"""The table of operations, one row and one file each: the payloads, and the version that brought it."""
+
+from dataclasses import dataclass
+
+from protocol.enums import Operation
+from protocol.operations.activate import ActivateRequest, ActivateResponse
+from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeResponse
+from protocol.operations.adjust_attribute import AdjustAttributeRequest, AdjustAttributeResponse
+from protocol.operations.archive import ArchiveRequest, ArchiveResponse
+from protocol.operations.cancel import CancelRequest, CancelResponse
+from protocol.operations.certify import CertifyRequest, CertifyResponse
+from protocol.operations.check import CheckRequest, CheckResponse
+from protocol.operations.create import CreateRequest, CreateResponse
+from protocol.operations.create_key_pair import CreateKeyPairRequest, CreateKeyPairResponse
+from protocol.operations.create_split_key import CreateSplitKeyRequest, CreateSplitKeyResponse
+from protocol.operations.decrypt import DecryptRequest, DecryptResponse
+from protocol.operations.delegated_login import DelegatedLoginRequest, DelegatedLoginResponse
+from protocol.operations.delete_attribute import DeleteAttributeRequest, DeleteAttributeResponse
+from protocol.operations.derive_key import DeriveKeyRequest, DeriveKeyResponse
+from protocol.operations.destroy import DestroyRequest, DestroyResponse
+from protocol.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from protocol.operations.encrypt import EncryptRequest, EncryptResponse
+from protocol.operations.export import ExportRequest, ExportResponse
+from protocol.operations.get import GetRequest, GetResponse
+from protocol.operations.get_attribute_list import GetAttributeListRequest, GetAttributeListResponse
+from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
+from protocol.operations.get_constraints import GetConstraintsRequest, GetConstraintsResponse
+from protocol.operations.get_usage_allocation import GetUsageAllocationRequest, GetUsageAllocationResponse
+from protocol.operations.hash import HashRequest, HashResponse
+from protocol.operations.import_ import ImportRequest, ImportResponse
+from protocol.operations.interop import InteropRequest, InteropResponse
+from protocol.operations.join_split_key import JoinSplitKeyRequest, JoinSplitKeyResponse
+from protocol.operations.locate import LocateRequest, LocateResponse
+from protocol.operations.log import LogRequest, LogResponse
+from protocol.operations.login import LoginRequest, LoginResponse
+from protocol.operations.logout import LogoutRequest, LogoutResponse
+from protocol.operations.mac import MACRequest, MACResponse
+from protocol.operations.mac_verify import MACVerifyRequest, MACVerifyResponse
+from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyAttributeResponse
+from protocol.operations.notify import NotifyRequest, NotifyResponse
+from protocol.operations.obtain_lease import ObtainLeaseRequest, ObtainLeaseResponse
+from protocol.operations.ping import PingRequest, PingResponse
+from protocol.operations.pkcs_11 import PKCS11Request, PKCS11Response
+from protocol.operations.poll import PollRequest, PollResponse
+from protocol.operations.process import ProcessRequest, ProcessResponse
+from protocol.operations.put import PutRequest, PutResponse
+from protocol.operations.query import QueryRequest, QueryResponse
+from protocol.operations.query_asynchronous_requests import (
+    QueryAsynchronousRequestsRequest,
+    QueryAsynchronousRequestsResponse,
+)
+from protocol.operations.re_certify import ReCertifyRequest, ReCertifyResponse
+from protocol.operations.re_key import ReKeyRequest, ReKeyResponse
+from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
+from protocol.operations.re_provision import ReProvisionRequest, ReProvisionResponse
+from protocol.operations.recover import RecoverRequest, RecoverResponse
+from protocol.operations.register import RegisterRequest, RegisterResponse
+from protocol.operations.revoke import RevokeRequest, RevokeResponse
+from protocol.operations.rng_retrieve import RNGRetrieveRequest, RNGRetrieveResponse
+from protocol.operations.rng_seed import RNGSeedRequest, RNGSeedResponse
+from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeResponse
+from protocol.operations.set_constraints import SetConstraintsRequest, SetConstraintsResponse
+from protocol.operations.set_defaults import SetDefaultsRequest, SetDefaultsResponse
+from protocol.operations.set_endpoint_role import SetEndpointRoleRequest, SetEndpointRoleResponse
+from protocol.operations.sign import SignRequest, SignResponse
+from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
+from protocol.operations.validate import ValidateRequest, ValidateResponse
+from protocol.versions import V1_0, V1_1, V1_2, V1_4, V2_0, V2_1, ProtocolVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """An operation: its payloads, the first version that has it, and the last where one dropped it."""
+
+    request: type
+    response: type
+    since: ProtocolVersion
+    until: ProtocolVersion | None = None
+
+
+OPERATIONS: dict[Operation, Spec] = {
+    Operation.CREATE: Spec(CreateRequest, CreateResponse, V1_0),
+    Operation.CREATE_KEY_PAIR: Spec(CreateKeyPairRequest, CreateKeyPairResponse, V1_0),
+    Operation.REGISTER: Spec(RegisterRequest, RegisterResponse, V1_0),
+    Operation.RE_KEY: Spec(ReKeyRequest, ReKeyResponse, V1_0),
+    Operation.DERIVE_KEY: Spec(DeriveKeyRequest, DeriveKeyResponse, V1_0),
+    Operation.CERTIFY: Spec(CertifyRequest, CertifyResponse, V1_0),
+    Operation.RE_CERTIFY: Spec(ReCertifyRequest, ReCertifyResponse, V1_0),
+    Operation.LOCATE: Spec(LocateRequest, LocateResponse, V1_0),
+    Operation.CHECK: Spec(CheckRequest, CheckResponse, V1_0),
+    Operation.GET: Spec(GetRequest, GetResponse, V1_0),
+    Operation.GET_ATTRIBUTES: Spec(GetAttributesRequest, GetAttributesResponse, V1_0),
+    Operation.GET_ATTRIBUTE_LIST: Spec(GetAttributeListRequest, GetAttributeListResponse, V1_0),
+    Operation.ADD_ATTRIBUTE: Spec(AddAttributeRequest, AddAttributeResponse, V1_0),
+    Operation.MODIFY_ATTRIBUTE: Spec(ModifyAttributeRequest, ModifyAttributeResponse, V1_0),
+    Operation.DELETE_ATTRIBUTE: Spec(DeleteAttributeRequest, DeleteAttributeResponse, V1_0),
+    Operation.OBTAIN_LEASE: Spec(ObtainLeaseRequest, ObtainLeaseResponse, V1_0),
+    Operation.GET_USAGE_ALLOCATION: Spec(GetUsageAllocationRequest, GetUsageAllocationResponse, V1_0),
+    Operation.ACTIVATE: Spec(ActivateRequest, ActivateResponse, V1_0),
+    Operation.REVOKE: Spec(RevokeRequest, RevokeResponse, V1_0),
+    Operation.DESTROY: Spec(DestroyRequest, DestroyResponse, V1_0),
+    Operation.ARCHIVE: Spec(ArchiveRequest, ArchiveResponse, V1_0),
+    Operation.RECOVER: Spec(RecoverRequest, RecoverResponse, V1_0),
+    Operation.VALIDATE: Spec(ValidateRequest, ValidateResponse, V1_0),
+    Operation.QUERY: Spec(QueryRequest, QueryResponse, V1_0),
+    Operation.CANCEL: Spec(CancelRequest, CancelResponse, V1_0),
+    Operation.POLL: Spec(PollRequest, PollResponse, V1_0),
+    Operation.NOTIFY: Spec(NotifyRequest, NotifyResponse, V1_0),
+    Operation.PUT: Spec(PutRequest, PutResponse, V1_0),
+    Operation.RE_KEY_KEY_PAIR: Spec(ReKeyKeyPairRequest, ReKeyKeyPairResponse, V1_1),
+    Operation.DISCOVER_VERSIONS: Spec(DiscoverVersionsRequest, DiscoverVersionsResponse, V1_1),
+    Operation.ENCRYPT: Spec(EncryptRequest, EncryptResponse, V1_2),
+    Operation.DECRYPT: Spec(DecryptRequest, DecryptResponse, V1_2),
+    Operation.SIGN: Spec(SignRequest, SignResponse, V1_2),
+    Operation.SIGNATURE_VERIFY: Spec(SignatureVerifyRequest, SignatureVerifyResponse, V1_2),
+    Operation.MAC: Spec(MACRequest, MACResponse, V1_2),
+    Operation.MAC_VERIFY: Spec(MACVerifyRequest, MACVerifyResponse, V1_2),
+    Operation.RNG_RETRIEVE: Spec(RNGRetrieveRequest, RNGRetrieveResponse, V1_2),
+    Operation.RNG_SEED: Spec(RNGSeedRequest, RNGSeedResponse, V1_2),
+    Operation.HASH: Spec(HashRequest, HashResponse, V1_2),
+    Operation.CREATE_SPLIT_KEY: Spec(CreateSplitKeyRequest, CreateSplitKeyResponse, V1_2),
+    Operation.JOIN_SPLIT_KEY: Spec(JoinSplitKeyRequest, JoinSplitKeyResponse, V1_2),
+    Operation.IMPORT: Spec(ImportRequest, ImportResponse, V1_4),
+    Operation.EXPORT: Spec(ExportRequest, ExportResponse, V1_4),
+    Operation.LOG: Spec(LogRequest, LogResponse, V2_0),
+    Operation.LOGIN: Spec(LoginRequest, LoginResponse, V2_0),
+    Operation.LOGOUT: Spec(LogoutRequest, LogoutResponse, V2_0),
+    Operation.DELEGATED_LOGIN: Spec(DelegatedLoginRequest, DelegatedLoginResponse, V2_0),
+    Operation.ADJUST_ATTRIBUTE: Spec(AdjustAttributeRequest, AdjustAttributeResponse, V2_0),
+    Operation.SET_ATTRIBUTE: Spec(SetAttributeRequest, SetAttributeResponse, V2_0),
+    Operation.SET_ENDPOINT_ROLE: Spec(SetEndpointRoleRequest, SetEndpointRoleResponse, V2_0),
+    Operation.PKCS_11: Spec(PKCS11Request, PKCS11Response, V2_0),
+    Operation.INTEROP: Spec(InteropRequest, InteropResponse, V2_0),
+    Operation.RE_PROVISION: Spec(ReProvisionRequest, ReProvisionResponse, V2_0),
+    Operation.SET_DEFAULTS: Spec(SetDefaultsRequest, SetDefaultsResponse, V2_1),
+    Operation.SET_CONSTRAINTS: Spec(SetConstraintsRequest, SetConstraintsResponse, V2_1),
+    Operation.GET_CONSTRAINTS: Spec(GetConstraintsRequest, GetConstraintsResponse, V2_1),
+    Operation.QUERY_ASYNCHRONOUS_REQUESTS: Spec(
+        QueryAsynchronousRequestsRequest, QueryAsynchronousRequestsResponse, V2_1
+    ),
+    Operation.PROCESS: Spec(ProcessRequest, ProcessResponse, V2_1),
+    Operation.PING: Spec(PingRequest, PingResponse, V2_1),
+}

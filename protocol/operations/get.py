@@ -1,0 +1,28 @@
+"""Get: the fields of its request and response payloads."""
+
+from typing import Annotated
+
+from protocol.enums import KeyCompressionType, KeyFormatType, KeyWrapType, ObjectType
+from protocol.objects import AnyManagedObject, KeyWrappingSpecification
+from protocol.schema import Since, structure
+from protocol.structures import ObjectReference
+
+
+@structure
+class GetRequest:
+    """KMIP 1.4 §4.11, 2.1 §6.1.19."""
+
+    unique_identifier: ObjectReference | None = None
+    key_format_type: KeyFormatType | None = None
+    key_wrap_type: Annotated[KeyWrapType | None, Since(1, 4)] = None
+    key_compression_type: KeyCompressionType | None = None
+    key_wrapping_specification: KeyWrappingSpecification | None = None
+
+
+@structure
+class GetResponse:
+    """KMIP 1.4 §4.11, 2.1 §6.1.19."""
+
+    object_type: ObjectType
+    unique_identifier: str
+    managed_object: AnyManagedObject

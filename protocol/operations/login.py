@@ -1,0 +1,21 @@
+"""Login: the fields of its request and response payloads."""
+
+from protocol.schema import structure
+from protocol.structures import Ticket, UsageLimits
+from protocol.ttlv import Item
+
+
+@structure
+class LoginRequest:
+    """KMIP 2.1 §6.1.30. Lease time: an Interval, or the Date-Time when the ticket ends."""
+
+    lease_time: Item | None = None
+    request_count: int | None = None
+    usage_limits: UsageLimits | None = None
+
+
+@structure
+class LoginResponse:
+    """KMIP 2.1 §6.1.30."""
+
+    ticket: Ticket

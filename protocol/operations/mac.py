@@ -1,0 +1,27 @@
+"""MAC: the fields of its request and response payloads."""
+
+from typing import Annotated
+
+from protocol.schema import Since, structure
+from protocol.structures import CryptographicParameters, DataReference, ObjectReference
+
+
+@structure
+class MACRequest:
+    """KMIP 1.4 §4.33, 2.1 §6.1.32."""
+
+    unique_identifier: ObjectReference | None = None
+    cryptographic_parameters: CryptographicParameters | None = None
+    data: DataReference | None = None
+    correlation_value: Annotated[bytes | None, Since(1, 3)] = None
+    init_indicator: Annotated[bool | None, Since(1, 3)] = None
+    final_indicator: Annotated[bool | None, Since(1, 3)] = None
+
+
+@structure
+class MACResponse:
+    """KMIP 1.4 §4.33, 2.1 §6.1.32."""
+
+    unique_identifier: str
+    mac_data: bytes | None = None
+    correlation_value: Annotated[bytes | None, Since(1, 3)] = None

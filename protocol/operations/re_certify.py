@@ -1,0 +1,33 @@
+"""Re-certify: the fields of its request and response payloads."""
+
+from typing import Annotated
+
+from protocol.attributes import Template
+from protocol.enums import CertificateRequestType
+from protocol.names import Tag
+from protocol.schema import Interval, Since, TwoForms, Until, structure
+from protocol.structures import ObjectReference, ProtectionStorageMasks
+
+
+@structure
+class ReCertifyRequest:
+    """KMIP 1.4 §4.8, 2.1 §6.1.45."""
+
+    unique_identifier: ObjectReference | None = None
+    certificate_request_unique_identifier: Annotated[ObjectReference | None, Since(2, 0)] = None
+    certificate_request_type: CertificateRequestType | None = None
+    certificate_request: Annotated[bytes | None, Until(1, 4)] = None
+    certificate_request_value: Annotated[bytes | None, Since(2, 0)] = None
+    offset: Interval | None = None
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES)] = None
+    protection_storage_masks: Annotated[ProtectionStorageMasks | None, Since(2, 0)] = None
+
+
+@structure
+class ReCertifyResponse:
+    """KMIP 1.4 §4.8, 2.1 §6.1.45."""
+
+    unique_identifier: str
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
+        None
+    )

@@ -1,0 +1,30 @@
+"""Register: the fields of its request and response payloads."""
+
+from typing import Annotated
+
+from protocol.attributes import Template
+from protocol.enums import ObjectType
+from protocol.names import Tag
+from protocol.objects import AnyManagedObject
+from protocol.schema import Since, TwoForms, Until, structure
+from protocol.structures import ProtectionStorageMasks
+
+
+@structure
+class RegisterRequest:
+    """KMIP 1.4 §4.3, 2.1 §6.1.43."""
+
+    object_type: ObjectType
+    attributes: Annotated[Template, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES)]
+    managed_object: AnyManagedObject
+    protection_storage_masks: Annotated[ProtectionStorageMasks | None, Since(2, 0)] = None
+
+
+@structure
+class RegisterResponse:
+    """KMIP 1.4 §4.3, 2.1 §6.1.43."""
+
+    unique_identifier: str
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
+        None
+    )
