@@ -1,0 +1,1 @@
+"""The configuration: YAML in, one frozen Settings value out, every mistake named with its line."""

@@ -1,0 +1,214 @@
+"""YAML to Settings: every mistake at once, each as `file:line: path: what is wrong`.
+
+The text is composed to nodes first, which know their lines, then turned to plain values by our own rules: YAML
+1.1 would make `on` a boolean, `012` ten and `22:22` 1342, and would let the last of two equal keys win.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from kmsd.config import references
+from kmsd.config.settings import Settings
+from kmsd.config.values import Surroundings
+
+MAXIMUM_FILE = 4 << 20
+MAXIMUM_NODES = 200_000
+MAXIMUM_DEPTH = 32
+
+Place = tuple[str | int, ...]
+
+
+class ConfigurationError(Exception):
+    """The mistakes of a configuration, one line each, in the order of the file."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read, check and freeze the configuration of `path`.
+
+    Of the environment, CREDENTIALS_DIRECTORY is read. Raises ConfigurationError.
+    """
+    path = Path(path)
+    tree = _Tree(path)
+    raw = tree.read()
+    if not tree.mistakes and not isinstance(raw, dict):
+        tree.mistake((), "expected a mapping: listeners, tls, store, tenants, ...")
+    settings: Settings | None = None
+    if isinstance(raw, dict):
+        around = _surroundings(raw, path, environment)
+        try:
+            settings = Settings.model_validate(raw, context=around)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                place, text = _in_words(detail)
+                tree.mistake(place, text)
+        for place, text in references.check(raw, raw.get("software_root") is not None):
+            tree.mistake(place, text)
+    if tree.mistakes or settings is None:
+        raise ConfigurationError(tree.report())
+    return settings
+
+
+def _surroundings(raw: dict[str, Any], path: Path, environment: Mapping[str, str]) -> Surroundings:
+    base = path.absolute().parent
+    credentials = raw.get("credentials")
+    named = credentials.get("directory") if isinstance(credentials, dict) else None
+    systemd = Path(environment["CREDENTIALS_DIRECTORY"]) if environment.get("CREDENTIALS_DIRECTORY") else None
+    directory = base / named if isinstance(named, str) else systemd
+    return Surroundings(base, directory, private=directory != systemd)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Scalars are null, true, false, decimal integers, or text; nothing else is guessed."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)\Z"), ["~", "n", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), ["t", "f"])
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"(0|-?[1-9][0-9]{0,17})\Z"), list("-0123456789")
+)
+
+_SCALARS: dict[str, Any] = {
+    "tag:yaml.org,2002:null": lambda text: None,
+    "tag:yaml.org,2002:bool": lambda text: text == "true",
+    "tag:yaml.org,2002:int": int,
+    "tag:yaml.org,2002:str": str,
+}
+_COLLECTIONS = {yaml.MappingNode: "tag:yaml.org,2002:map", yaml.SequenceNode: "tag:yaml.org,2002:seq"}
+
+
+class _Tree:
+    """The values of a YAML file, the line of each, and the mistakes found so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[Place, int] = {(): 1}
+        self.mistakes: dict[tuple[int, Place, str], None] = {}
+        self._nodes = 0
+
+    def mistake(self, place: Place, text: str) -> None:
+        self.mistakes[(self.line(place), place, text)] = None
+
+    def line(self, place: Place) -> int:
+        """The line of the value, or of the nearest enclosing one: what is missing has no line."""
+        while place not in self.lines:
+            place = place[:-1]
+        return self.lines[place]
+
+    def report(self) -> list[str]:
+        ordered = sorted(self.mistakes, key=lambda mistake: mistake[0])
+        return [
+            f"{self.path}:{line}: {_dotted(place) + ': ' if place else ''}{text}"
+            for line, place, text in ordered
+        ]
+
+    def read(self) -> object:
+        """The plain value of the file: dicts, tuples, str, int, bool, None. Mistakes are kept, not raised."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(MAXIMUM_FILE + 1)
+        except OSError as error:
+            raise ConfigurationError([f"{self.path}: {error.strerror}"]) from error
+        if len(content) > MAXIMUM_FILE:
+            raise ConfigurationError([f"{self.path}: more than {MAXIMUM_FILE} bytes"])
+        try:
+            node = yaml.compose(content, Loader=_Loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self.lines[()] = mark.line + 1 if mark is not None else 1
+            self.mistake((), f"not YAML: {error.problem or error.context}")
+            return None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            self.mistake((), f"not YAML: {str(error).splitlines()[0]}")
+            return None
+        return self._value(node, ()) if node is not None else None
+
+    def _value(self, node: yaml.Node, place: Place) -> Any:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        self._nodes += 1
+        # Aliases make a small file a huge tree, or one without an end.
+        if self._nodes > MAXIMUM_NODES or len(place) > MAXIMUM_DEPTH:
+            raise ConfigurationError(
+                [f"{self.path}:{line}: too large or too deep, with all aliases followed"]
+            )
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag in _SCALARS:
+                try:
+                    return _SCALARS[node.tag](node.value)
+                except ValueError:
+                    self.mistake(place, f"no value of the YAML tag {node.tag}")
+                    return None
+        elif node.tag == _COLLECTIONS[type(node)]:
+            if isinstance(node, yaml.SequenceNode):
+                return tuple(self._value(item, (*place, index)) for index, item in enumerate(node.value))
+            return self._mapping(node, place)
+        self.mistake(place, f"the YAML tag {node.tag} has no meaning here")
+        return None
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.mistake(place, "expected names as keys")
+                continue
+            here = (*place, key.value)
+            if key.value in values:
+                first = self.lines[here]
+                self.lines[here] = key.start_mark.line + 1
+                self.mistake(here, f"given twice, first on line {first}")
+                self.lines[here] = first
+                continue
+            self.lines[here] = key.start_mark.line + 1
+            values[key.value] = self._value(value, here)
+        return values
+
+
+def _dotted(place: Place) -> str:
+    text = ""
+    for part in place:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+_WORDS = {
+    "missing": "required, but not given",
+    "extra_forbidden": "unknown option",
+    "string_type": "expected text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "string_too_long": "at most {max_length} characters",
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "literal_error": "expected {expected}",
+    "dict_type": "expected a mapping of names to values",
+    "model_type": "expected a mapping of options to values",
+    "tuple_type": "expected a list",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+
+
+def _in_words(detail: ErrorDetails) -> tuple[Place, str]:
+    """Pydantic's account of a mistake as (place, text), never with the input, which may be a secret."""
+    place = tuple(part for part in detail["loc"] if part != "[key]")
+    context = detail.get("ctx", {})
+    if detail["type"] == "value_error":
+        return place, str(context["error"])
+    words = _WORDS.get(detail["type"])
+    return place, words.format(**context) if words is not None else detail["msg"]

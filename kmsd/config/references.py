@@ -1,0 +1,136 @@
+"""What one part of the configuration says about another: names that must be declared, clients that must differ.
+
+Works on the raw tree, not on the validated settings, so that these mistakes are reported together with all
+others. Whatever has the wrong type is passed over: the validation reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from kmsd.config.tenants import AllowedSizes, CertificateMatch, DeclaredKey, Tenant
+from kmsd.config.values import closest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Path = tuple[str | int, ...]
+Problem = tuple[Path, str]
+
+_ALGORITHMS: TypeAdapter[Any] = TypeAdapter(Tenant.model_fields["algorithms"].rebuild_annotation())
+
+
+def check(raw: Mapping[str, object], software_root: bool) -> Iterator[Problem]:
+    """Every broken reference, as (path, what is wrong). `software_root`: whether a root key is configured."""
+    hsms = _mapping(raw.get("hsms"))
+    if "software" in hsms:
+        yield ("hsms", "software"), "the name 'software' stands for the software root"
+    yield from _modules(hsms)
+    owners: dict[tuple[str, str], str] = {}
+    for name, value in _mapping(raw.get("tenants")).items():
+        tenant = _mapping(value)
+        path: Path = ("tenants", name)
+        yield from _protection(tenant, path, hsms, software_root)
+        yield from _roles(tenant, path)
+        yield from _certificates(tenant, path, name, owners)
+        yield from _keys(tenant, path)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _modules(hsms: Mapping[str, object]) -> Iterator[Problem]:
+    """A module is loaded once per process and sees one environment: HSM sections must not contradict."""
+    environment: dict[str, tuple[str, object]] = {}
+    options: dict[object, tuple[str, object]] = {}
+    tokens: dict[tuple[object, object], str] = {}
+    for name, value in hsms.items():
+        hsm = _mapping(value)
+        for variable, setting in _mapping(hsm.get("environment")).items():
+            first, known = environment.setdefault(variable, (name, setting))
+            if known != setting:
+                yield ("hsms", name, "environment", variable), f"HSM {first!r} sets it to something else"
+        module, token = str(hsm.get("module")), str(hsm.get("token"))
+        first, known = options.setdefault(module, (name, hsm.get("module_options")))
+        if known != hsm.get("module_options"):
+            yield ("hsms", name, "module_options"), f"HSM {first!r} loads the same module with other options"
+        if (other := tokens.setdefault((module, token), name)) != name:
+            yield ("hsms", name, "token"), f"HSM {other!r} is the same token"
+
+
+def _protection(
+    tenant: Mapping[str, object], path: Path, hsms: Mapping[str, object], software_root: bool
+) -> Iterator[Problem]:
+    root, hsm = tenant.get("root", "software"), tenant.get("hsm")
+    if root == "software" and not software_root:
+        yield (*path, "root"), "the software root needs a root key: set software_root"
+    for option, value in (("root", root if root != "software" else None), ("hsm", hsm)):
+        if isinstance(value, str) and value not in hsms:
+            yield (*path, option), f"no HSM {value!r} is declared{closest(value, hsms)}"
+    if root != "software" or hsm is not None:
+        return
+    message = "HSM keys need an HSM: set hsm"
+    if tenant.get("default_protection") == "HSM":
+        yield (*path, "default_protection"), message
+    for name, key in _mapping(tenant.get("keys")).items():
+        if _mapping(key).get("protection") == "HSM":
+            yield (*path, "keys", name, "protection"), message
+
+
+def _roles(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
+    roles = _mapping(tenant.get("roles"))
+    for name, client in _mapping(tenant.get("clients")).items():
+        granted = _mapping(client).get("roles")
+        for index, role in enumerate(granted if isinstance(granted, tuple) else ()):
+            if isinstance(role, str) and role not in roles:
+                place = (*path, "clients", name, "roles", index)
+                yield place, f"the tenant has no role {role!r}{closest(role, roles)}"
+
+
+def _certificates(
+    tenant: Mapping[str, object], path: Path, tenant_name: str, owners: dict[tuple[str, str], str]
+) -> Iterator[Problem]:
+    """One certificate is one client, over all tenants."""
+    for name, client in _mapping(tenant.get("clients")).items():
+        match = _valid(CertificateMatch, _mapping(client).get("certificate"))
+        if match is None:
+            continue
+        here = f"{tenant_name}.{name}"
+        if (other := owners.setdefault(match.key, here)) != here:
+            yield (*path, "clients", name, "certificate"), f"client {other} already has this certificate"
+
+
+def _keys(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
+    """Declared keys obey the tenant's own allow list."""
+    declared = _mapping(tenant.get("keys"))
+    allowed: Mapping[Any, AllowedSizes] = Tenant.model_fields["algorithms"].get_default(
+        call_default_factory=True
+    )
+    if "algorithms" in tenant:
+        try:
+            allowed = _ALGORITHMS.validate_python(tenant["algorithms"], strict=True)
+        except ValidationError:
+            return
+    for name, value in declared.items():
+        key = _valid(DeclaredKey, value)
+        if key is None:
+            continue
+        sizes = allowed.get(key.algorithm)
+        if sizes is None:
+            yield (*path, "keys", name, "algorithm"), "the tenant's algorithms do not list it"
+        elif not sizes.allows(key.bits, key.curve):
+            option = "curve" if key.curve is not None else "length"
+            yield (*path, "keys", name, option), "the tenant's algorithms do not allow it"
+        if key.is_pair and f"{name}-public" in declared:
+            yield (*path, "keys", f"{name}-public"), f"the public key of {name!r} has this name"
+
+
+def _valid(model: type[Model], value: object) -> Model | None:
+    """The value as the model has it; None where it is wrong, which the validation itself reports."""
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None

@@ -1,0 +1,146 @@
+"""The whole configuration as one frozen value; conf/kmsd.yaml documents each option for its readers."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+
+from kmsd.config.secrets import Secret, pin, root_key
+from kmsd.config.tenants import ClientDirectory, Tenant
+from kmsd.config.values import (
+    AnyPath,
+    CertificatePath,
+    Credential,
+    Duration,
+    Label,
+    ReadablePath,
+    SecretPath,
+    Size,
+    Strict,
+    holding,
+    not_empty,
+    surroundings,
+)
+
+Positive = Field(gt=0)
+
+
+class Listener(Strict):
+    """A TCP address to serve KMIP on; port 0 takes any free one."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=0, le=65535)] = 5696
+
+
+def _no_password() -> bytes:
+    # Without it OpenSSL would ask on the terminal for the password of an encrypted key.
+    return b""
+
+
+class Tls(Strict):
+    """The server's certificate, and the authorities whose client certificates are taken."""
+
+    certificate: CertificatePath
+    """PEM: the server's certificate, then its intermediates."""
+    private_key: SecretPath
+    client_ca: Annotated[tuple[CertificatePath, ...], AfterValidator(not_empty)]
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+
+    @model_validator(mode="after")
+    def _fits(self, info: ValidationInfo) -> Tls:
+        if surroundings(info) is not None:
+            try:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(self.certificate, self.private_key.path, _no_password)
+            except (ssl.SSLError, OSError) as error:
+                raise ValueError(f"certificate and private_key do not fit together: {error}") from None
+        return self
+
+
+class Limits(Strict):
+    """What one client, and all of them, may ask of the daemon."""
+
+    frame_size: Annotated[Size, Field(ge=1024, le=1 << 30)] = 1 << 20
+    """Bytes of one request message, its 8-byte header included."""
+    connections: Annotated[int, Field(ge=1)] = 1024
+    connections_per_client: Annotated[int, Field(ge=1)] = 256
+    handshake_timeout: Annotated[Duration, Positive] = 10.0
+    """Seconds, as all durations here."""
+    idle_timeout: Annotated[Duration, Positive] = 1800.0
+    """Between two requests of a connection."""
+    message_timeout: Annotated[Duration, Positive] = 30.0
+    """From the first byte of a request to its last, and for a response to be taken."""
+    drain_timeout: Annotated[Duration, Positive] = 20.0
+    """For requests in work, when the daemon stops."""
+    keepalive: Annotated[Duration, Field(ge=1)] = 60.0
+    """Idle time before the first TCP keepalive probe."""
+    batch_items: Annotated[int, Field(ge=1)] = 256
+    clock_skew: Annotated[Duration, Field(ge=0)] = 300.0
+    """How far a client's Time Stamp may be from the server's time."""
+
+
+class StoreSettings(Strict):
+    """Where managed objects are kept."""
+
+    sqlite: AnyPath
+
+
+class Credentials(Strict):
+    """Where `{credential: NAME}` looks; `$CREDENTIALS_DIRECTORY`, as systemd sets it, where it is left out."""
+
+    directory: AnyPath | None = None
+
+
+def _environment_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", name):
+        raise ValueError("expected the name of an environment variable, such as SOFTHSM2_CONF")
+    return name
+
+
+class Hsm(Strict):
+    """A token behind a PKCS#11 module."""
+
+    module: ReadablePath
+    token: Annotated[str, Field(min_length=1, max_length=32)]
+    """The token's label (PKCS#11 v2.40 §3.2, CK_TOKEN_INFO: at most 32 bytes)."""
+    pin: Annotated[Credential, AfterValidator(holding(pin))]
+    sessions: Annotated[int, Field(ge=1, le=1024)] = 8
+    inline: Literal["auto", "never"] = "auto"
+    """Whether short calls may run on the event loop; `never` for a token behind a network."""
+    module_options: str | None = None
+    """The string that some modules take at C_Initialize, such as NSS softokn's configdir."""
+    environment: dict[Annotated[str, AfterValidator(_environment_name)], str] = Field(default_factory=dict)
+    """Set before the module is loaded, such as SOFTHSM2_CONF."""
+
+    def user_pin(self) -> Secret:
+        return pin(self.pin)
+
+
+class Settings(Strict):
+    """All of it. Made by `kmsd.config.loader.load`."""
+
+    listeners: Annotated[tuple[Listener, ...], AfterValidator(not_empty)]
+    tls: Tls
+    limits: Limits = Limits()
+    store: StoreSettings
+    credentials: Credentials = Credentials()
+    software_root: Annotated[Credential, AfterValidator(holding(root_key))] | None = None
+    """The root key of software protection: 32 bytes, raw or as 64 hexadecimal digits."""
+    hsms: dict[Label, Hsm] = Field(default_factory=dict)
+    tenants: dict[Label, Tenant] = Field(default_factory=dict)
+
+    @cached_property
+    def clients(self) -> ClientDirectory:
+        return ClientDirectory(self.tenants)
+
+    def software_root_key(self) -> Secret | None:
+        return root_key(self.software_root) if self.software_root is not None else None
+
+    @property
+    def module_environment(self) -> dict[str, str]:
+        """What must be in the environment before the first PKCS#11 module is loaded."""
+        return {name: value for hsm in self.hsms.values() for name, value in hsm.environment.items()}

@@ -1,0 +1,384 @@
+"""A tenant as the configuration declares it: clients, roles, algorithms, quotas, keys."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Annotated
+
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    Operation,
+    RecommendedCurve,
+)
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
+
+from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.domain.identity import Identity
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.policy import Keeping, Permission, TenantPolicy
+
+Algorithm = Annotated[
+    InstanceOf[CryptographicAlgorithm],
+    BeforeValidator(named("Cryptographic Algorithm", names_of(CryptographicAlgorithm))),
+]
+Curve = Annotated[
+    InstanceOf[RecommendedCurve], BeforeValidator(named("Recommended Curve", names_of(RecommendedCurve)))
+]
+Protection = Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))]
+
+CURVE_LENGTHS: Mapping[RecommendedCurve, int] = {
+    RecommendedCurve.P_224: 224,
+    RecommendedCurve.P_256: 256,
+    RecommendedCurve.P_384: 384,
+    RecommendedCurve.P_521: 521,
+    RecommendedCurve.SECP256K1: 256,
+}
+"""Cryptographic Length of the keys on each curve that a tenant may allow: the field size in bits."""
+
+PAIRS = frozenset(
+    {
+        CryptographicAlgorithm.RSA,
+        CryptographicAlgorithm.EC,
+        CryptographicAlgorithm.ECDSA,
+        CryptographicAlgorithm.ECDH,
+    }
+)
+"""Algorithms whose keys come in pairs."""
+
+LONGEST_KEY = 16384
+
+
+# Certificates
+
+_SAN_KINDS = {"dns": "DNS", "email": "email", "uri": "URI", "ip": "IP", "ip address": "IP"}
+
+
+def normal_san(kind: str, value: str) -> str | None:
+    """One spelling, `KIND:value`, of a subject alternative name; None for kinds that identify no client.
+
+    `kind` as in OpenSSL's and Python's ssl output: DNS, email, URI, IP Address. DNS names are compared without
+    case, IP addresses by value (RFC 5280 §4.2.1.6).
+    """
+    known = _SAN_KINDS.get(kind.lower())
+    if known == "DNS":
+        value = value.lower()
+    elif known == "IP":
+        value = str(ipaddress.ip_address(value))
+    return f"{known}:{value}" if known is not None else None
+
+
+def _san(value: str) -> str:
+    kind, colon, rest = value.partition(":")
+    try:
+        normal = normal_san(kind, rest) if colon and rest else None
+    except ValueError as error:
+        raise ValueError(str(error)) from None
+    if normal is None:
+        raise ValueError("expected DNS:name, email:address, URI:uri or IP:address")
+    return normal
+
+
+def _fingerprint(value: str) -> str:
+    digits = value.replace(":", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("expected a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons")
+    return digits
+
+
+class CertificateMatch(Strict):
+    """What the client's certificate must show: exactly one of the three."""
+
+    common_name: Annotated[str, Field(min_length=1)] | None = None
+    san: Annotated[str, AfterValidator(_san)] | None = None
+    sha256: Annotated[str, AfterValidator(_fingerprint)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> CertificateMatch:
+        if sum(value is not None for value in (self.common_name, self.san, self.sha256)) != 1:
+            raise ValueError("give exactly one of common_name, san, sha256")
+        return self
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(kind, normal form): equal for two clients only where one certificate would be both."""
+        for kind in ("common_name", "san", "sha256"):
+            value = getattr(self, kind)
+            if value is not None:
+                return kind, value
+        raise AssertionError("a CertificateMatch holds one value")
+
+
+class Client(Strict):
+    """Who may connect, how it is recognised, and what it may do."""
+
+    certificate: CertificateMatch
+    username: str | None = None
+    """Of the Username and Password credential (KMIP 2.1 §7.11); the client's name where it is left out."""
+    password: Password | None = None
+    """Where given, the certificate alone is not enough: each request carries the credential too."""
+    roles: tuple[Label, ...]
+
+
+# Roles
+
+
+def _operations(value: object) -> object:
+    return None if value == "*" or value == ("*",) else value
+
+
+class RoleEntry(Strict):
+    """One line of a role: these operations on objects of these types with such names; `*` stands for all."""
+
+    operations: Annotated[
+        tuple[
+            Annotated[InstanceOf[Operation], BeforeValidator(named("Operation", names_of(Operation)))],
+            ...,
+        ]
+        | None,
+        BeforeValidator(_operations),
+    ]
+    object_types: Annotated[
+        tuple[
+            Annotated[InstanceOf[ObjectType], BeforeValidator(named("Object Type", names_of(ObjectType)))],
+            ...,
+        ]
+        | None,
+        BeforeValidator(_operations),
+    ] = None
+    names: Annotated[tuple[str, ...] | None, BeforeValidator(_operations)] = None
+    """Shell patterns; case matters."""
+
+    @property
+    def permission(self) -> Permission:
+        return Permission(
+            operations=None if self.operations is None else frozenset(self.operations),
+            object_types=None if self.object_types is None else frozenset(self.object_types),
+            names=self.names,
+        )
+
+
+# Algorithms
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedSizes:
+    """The sizes of one algorithm that a tenant allows. `lengths` in bits; None allows all lengths.
+
+    `curves` is empty for algorithms without curves, and where all are allowed.
+    """
+
+    lengths: frozenset[int] | None
+    curves: frozenset[RecommendedCurve] = frozenset()
+
+    def allows(self, length: int, curve: RecommendedCurve | None = None) -> bool:
+        if curve is not None and self.curves:
+            return curve in self.curves
+        return self.lengths is None or length in self.lengths
+
+
+_curve = named("Recommended Curve", names_of(RecommendedCurve))
+
+
+def parse_sizes(value: object) -> object:
+    """`*`, or a list of lengths in bits (256), ranges of whole bytes (128-1024) and curves (P-256)."""
+    if isinstance(value, AllowedSizes):
+        return value
+    if value in ("*", ("*",)):
+        return AllowedSizes(None)
+    if not isinstance(value, tuple) or not value:
+        raise ValueError('expected a list of lengths in bits, ranges ("128-1024") or curves, or "*"')
+    lengths: set[int] = set()
+    curves: set[RecommendedCurve] = set()
+    for entry in value:
+        if isinstance(entry, int) and not isinstance(entry, bool):
+            lengths.add(_length(entry))
+        elif isinstance(entry, str) and (bounds := re.fullmatch(r"(\d{1,5})-(\d{1,5})", entry)):
+            low, high = _length(int(bounds[1])), _length(int(bounds[2]))
+            if low > high or low % 8 or high % 8:
+                raise ValueError(f"{entry}: expected a rising range of multiples of 8 bits")
+            lengths.update(range(low, high + 1, 8))
+        else:
+            curve = _curve(entry)
+            if curve not in CURVE_LENGTHS:
+                raise ValueError(f"{entry}: keys on this curve are not offered")
+            assert isinstance(curve, RecommendedCurve)
+            curves.add(curve)
+            lengths.add(CURVE_LENGTHS[curve])
+    return AllowedSizes(frozenset(lengths), frozenset(curves))
+
+
+def _length(value: int) -> int:
+    if not 8 <= value <= LONGEST_KEY:
+        raise ValueError(f"{value}: expected a length between 8 and {LONGEST_KEY} bits")
+    return value
+
+
+Sizes = Annotated[InstanceOf[AllowedSizes], BeforeValidator(parse_sizes)]
+
+_CURVES = AllowedSizes(
+    frozenset({256, 384, 521}),
+    frozenset({RecommendedCurve.P_256, RecommendedCurve.P_384, RecommendedCurve.P_521}),
+)
+# NIST SP 800-131A rev. 2: at least 112 bits of strength, for HMAC keys too.
+_HMAC = AllowedSizes(frozenset(range(112, 1024 + 1, 8)))
+
+SAFE_ALGORITHMS: Mapping[CryptographicAlgorithm, AllowedSizes] = {
+    CryptographicAlgorithm.AES: AllowedSizes(frozenset({128, 192, 256})),
+    CryptographicAlgorithm.RSA: AllowedSizes(frozenset({2048, 3072, 4096})),
+    CryptographicAlgorithm.EC: _CURVES,
+    CryptographicAlgorithm.ECDSA: _CURVES,
+    CryptographicAlgorithm.HMAC_SHA1: _HMAC,
+    CryptographicAlgorithm.HMAC_SHA224: _HMAC,
+    CryptographicAlgorithm.HMAC_SHA256: _HMAC,
+    CryptographicAlgorithm.HMAC_SHA384: _HMAC,
+    CryptographicAlgorithm.HMAC_SHA512: _HMAC,
+}
+"""What a tenant allows that says nothing about algorithms."""
+
+
+# Quotas and keys
+
+
+class Quotas(Strict):
+    """Ceilings of one tenant."""
+
+    objects: Annotated[int, Field(ge=0)] = 1_000_000
+    """Managed objects that are not destroyed."""
+
+
+def _usage(value: object) -> object:
+    if isinstance(value, CryptographicUsageMask):
+        return value
+    if not isinstance(value, tuple) or not value:
+        raise ValueError("expected a list of usages, such as [Encrypt, Decrypt]")
+    mask = CryptographicUsageMask(0)
+    parse = named("Cryptographic Usage", names_of(CryptographicUsageMask))
+    for name in value:
+        member = parse(name)
+        assert isinstance(member, CryptographicUsageMask)
+        mask |= member
+    return mask
+
+
+class DeclaredKey(Strict):
+    """A key that exists after start.
+
+    Of a pair, the private key has the declared name and the public key that name with `-public`; each gets those
+    of the usages that it can serve.
+    """
+
+    algorithm: Algorithm
+    length: Annotated[int, Field(ge=8, le=LONGEST_KEY)] | None = None
+    """Cryptographic Length in bits."""
+    curve: Curve | None = None
+    usage: Annotated[InstanceOf[CryptographicUsageMask], BeforeValidator(_usage)]
+    protection: Protection | None = None
+    """The tenant's default where it is left out."""
+
+    @model_validator(mode="after")
+    def _size(self) -> DeclaredKey:
+        elliptic = self.is_pair and self.algorithm != CryptographicAlgorithm.RSA
+        if elliptic and (self.curve is None or self.length is not None):
+            raise ValueError("a key of this algorithm has a curve, and no length beside it")
+        if not elliptic and (self.length is None or self.curve is not None):
+            raise ValueError("a key of this algorithm has a length, and no curve")
+        if self.curve is not None and self.curve not in CURVE_LENGTHS:
+            raise ValueError("keys on this curve are not offered")
+        return self
+
+    @property
+    def is_pair(self) -> bool:
+        return self.algorithm in PAIRS
+
+    @property
+    def bits(self) -> int:
+        """Cryptographic Length, also where a curve implies it."""
+        if self.curve is not None:
+            return CURVE_LENGTHS[self.curve]
+        assert self.length is not None
+        return self.length
+
+
+# The tenant
+
+
+class Tenant(Strict):
+    """One tenant: its own root, policy and clients."""
+
+    root: Label = "software"
+    """`software`, or the HSM that holds the tenant's key-encryption key."""
+    default_protection: Protection = ProtectionLevel.SOFTWARE
+    hsm: Label | None = None
+    """Where HSM keys live; the root's HSM where it is left out."""
+    keeping: Annotated[InstanceOf[Keeping], BeforeValidator(choice(Keeping))] = Keeping.WRAPPED
+    roles: dict[Label, Annotated[tuple[RoleEntry, ...], AfterValidator(not_empty)]] = Field(
+        default_factory=dict
+    )
+    clients: dict[Label, Client] = Field(default_factory=dict)
+    algorithms: dict[Algorithm, Sizes] = Field(default_factory=lambda: dict(SAFE_ALGORITHMS))
+    quotas: Quotas = Quotas()
+    keys: dict[Label, DeclaredKey] = Field(default_factory=dict)
+
+    @property
+    def hsm_name(self) -> str | None:
+        """The HSM of this tenant's HSM keys; None where it has none."""
+        return self.hsm or (self.root if self.root != "software" else None)
+
+    @cached_property
+    def policy(self) -> TenantPolicy:
+        return TenantPolicy(
+            roles={name: tuple(e.permission for e in entries) for name, entries in self.roles.items()},
+            algorithms={algorithm: sizes.lengths for algorithm, sizes in self.algorithms.items()},
+            default_protection=self.default_protection,
+            keeping=self.keeping,
+            maximum_objects=self.quotas.objects,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClient:
+    """A client that a certificate identified."""
+
+    identity: Identity
+    client: Client
+
+    def authenticates(self, username: str, password: bytes) -> bool:
+        """Whether a Username and Password credential is this client's. Slow: call it in a thread."""
+        expected = self.client.username or self.identity.client
+        return (
+            self.client.password is not None
+            and username == expected
+            and self.client.password.verify(password)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDirectory:
+    """Certificates to clients, over all tenants."""
+
+    tenants: Mapping[str, Tenant]
+    _by_key: dict[tuple[str, str], KnownClient] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for tenant_name, tenant in self.tenants.items():
+            for name, client in tenant.clients.items():
+                identity = Identity(tenant_name, name, client.roles)
+                self._by_key[client.certificate.key] = KnownClient(identity, client)
+
+    def find(self, common_names: Iterable[str], sans: Iterable[str], sha256: str) -> KnownClient | None:
+        """The one client that the certificate shows; None for none, and for a certificate that shows several.
+
+        `sans` in the form of `normal_san`, `sha256` as lower-case hexadecimal digits. A certificate with two
+        common names shows each of them.
+        """
+        keys = [("common_name", name) for name in common_names]
+        keys += [("san", san) for san in sans]
+        keys.append(("sha256", sha256))
+        found = {id(known): known for key in keys if (known := self._by_key.get(key)) is not None}
+        return next(iter(found.values())) if len(found) == 1 else None

@@ -1,0 +1,258 @@
+"""The small values of the configuration: durations, sizes, names of KMIP, files, secrets.
+
+Each is an annotated type whose validator raises ValueError with words for the person who edits the file. What
+needs the surroundings (relative paths, credentials, files that must exist) is checked only when the loader
+passes a `Surroundings` as the validation context; values built in code are taken as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from cryptography import x509
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, ValidationInfo
+
+from kmsd.config.passwords import PasswordHash
+from kmsd.config.secrets import SecretFile
+
+INLINE_SECRET = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
+
+
+class Strict(BaseModel):
+    """Base of every section: no unknown options, no guessing of types, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the file stands: `base` for relative paths, the credential directory and whether its files need a
+    private mode."""
+
+    base: Path
+    credentials: Path | None
+    private: bool = True
+
+
+def surroundings(info: ValidationInfo) -> Surroundings | None:
+    return info.context if isinstance(info.context, Surroundings) else None
+
+
+# Durations and sizes
+
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def parse_duration(value: object) -> object:
+    """Seconds of `500ms`, `10s`, `30m`, `1h`, `7d`; parts may follow each other: `1h30m`."""
+    if isinstance(value, float):
+        return value
+    parts = re.findall(r"(\d{1,9})(ms|s|m|h|d)", value) if isinstance(value, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError("expected a duration with its unit: 500ms, 10s, 30m, 1h, 7d")
+    return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))
+
+
+def parse_size(value: object) -> object:
+    """Bytes of `512B`, `64KiB`, `1MiB`, `1GiB`, or a plain number of bytes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = re.fullmatch(r"(\d{1,9})(B|KiB|MiB|GiB)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("expected a size: 65536, 64KiB, 1MiB, 1GiB")
+    return int(match[1]) * _BYTES[match[2]]
+
+
+def not_empty(value: tuple[object, ...]) -> tuple[object, ...]:
+    # Pydantic's own min_length counts only the items that are valid, and would report a second mistake.
+    if not value:
+        raise ValueError("at least one needed")
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+# Names
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "a name starts with a letter or digit, goes on with letters, digits, '.', '_' and '-', "
+            "and has at most 63 characters"
+        )
+    return value
+
+
+Label = Annotated[str, AfterValidator(check_name)]
+"""A name given in the configuration: of a tenant, client, role, HSM, key or credential."""
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def _spelling(name: str) -> str:
+    """P-256 and P_256, HMAC-SHA256 and HMAC_SHA256, CREATE_KEY_PAIR and CreateKeyPair are one name."""
+    return name.translate({ord(c): None for c in "-_ "}).lower()
+
+
+def closest(name: str, known: Mapping[str, object]) -> str:
+    """`, did you mean X?`, or nothing."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.lower(), lower, 1, 0.7)
+    return f", did you mean {lower[found[0]]}?" if found else ""
+
+
+def names_of(kind: type[Member]) -> dict[str, Member]:
+    """KMIP's own spelling of the members of an enumeration or mask: CreateKeyPair, SymmetricKey, P_256."""
+    return {member.name: member for member in kind}
+
+
+def named(what: str, table: Mapping[str, Member]) -> Callable[[object], object]:
+    """A validator from a name to the member of an enumeration; members pass."""
+    kind = type(next(iter(table.values())))
+    by_spelling = {_spelling(name): member for name, member in table.items()}
+
+    def parse(value: object) -> object:
+        if isinstance(value, kind):
+            return value
+        if not isinstance(value, str):
+            raise ValueError(f"expected the name of a KMIP {what}")
+        member = by_spelling.get(_spelling(value))
+        if member is None:
+            raise ValueError(f"{value!r} is no KMIP {what}{closest(value, table)}")
+        return member
+
+    return parse
+
+
+def choice(kind: type[Enum]) -> Callable[[object], object]:
+    """A validator from the value of one of our own enumerations; members pass."""
+
+    def parse(value: object) -> object:
+        try:
+            return kind(value)
+        except ValueError:
+            expected = " or ".join(str(member.value) for member in kind)
+            raise ValueError(f"expected {expected}") from None
+
+    return parse
+
+
+# Files
+
+
+def resolve(value: object, info: ValidationInfo) -> object:
+    """A path; a relative one starts at the configuration file's directory."""
+    around = surroundings(info)
+    if isinstance(value, str):
+        if "-----BEGIN" in value:
+            raise ValueError("expected the path of a file, not its content")
+        if not value or "\0" in value:
+            raise ValueError("expected the path of a file")
+        value = Path(value)
+    if isinstance(value, Path) and around is not None:
+        return around.base / value
+    return value
+
+
+def check_readable(path: Path, info: ValidationInfo) -> Path:
+    if surroundings(info) is not None:
+        if not path.exists():
+            raise ValueError(f"{path}: no such file")
+        if not path.is_file():
+            raise ValueError(f"{path}: not a regular file")
+        if not os.access(path, os.R_OK):
+            raise ValueError(f"{path}: not readable for this user")
+    return path
+
+
+def check_certificates(path: Path, info: ValidationInfo) -> Path:
+    check_readable(path, info)
+    if surroundings(info) is not None:
+        try:
+            x509.load_pem_x509_certificates(path.read_bytes())
+        except ValueError:
+            raise ValueError(f"{path}: holds no certificate in PEM form") from None
+    return path
+
+
+AnyPath = Annotated[Path, BeforeValidator(resolve)]
+ReadablePath = Annotated[AnyPath, AfterValidator(check_readable)]
+CertificatePath = Annotated[AnyPath, AfterValidator(check_certificates)]
+
+
+# Secrets
+
+
+def credential(value: object, info: ValidationInfo) -> object:
+    """`{credential: NAME}` to the file of that name in the credential directory."""
+    if isinstance(value, SecretFile):
+        return value
+    if not isinstance(value, dict) or set(value) != {"credential"}:
+        raise ValueError(INLINE_SECRET)
+    name = value["credential"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError("expected the name of a file in the credential directory")
+    around = surroundings(info)
+    if around is None or around.credentials is None:
+        raise ValueError(
+            f"credential {name!r}: no credential directory: set credentials.directory or $CREDENTIALS_DIRECTORY"
+        )
+    file = SecretFile(around.credentials / name, private=around.private)
+    if not file.path.exists():
+        raise ValueError(f"unknown credential {name!r}: no file {file.path}")
+    file.check()
+    return file
+
+
+def secret_file(value: object, info: ValidationInfo) -> object:
+    """A credential, or the path of a file that only its owner can read."""
+    if isinstance(value, str):
+        if "-----BEGIN" in value:
+            raise ValueError(INLINE_SECRET)
+        path = resolve(value, info)
+        assert isinstance(path, Path)
+        file = SecretFile(path)
+        if surroundings(info) is not None:
+            file.check()
+        return file
+    return credential(value, info)
+
+
+def password(value: object, info: ValidationInfo) -> object:
+    """A PHC string, in place or in a credential file."""
+    if isinstance(value, PasswordHash):
+        return value
+    if isinstance(value, str):
+        return PasswordHash(value)
+    file = credential(value, info)
+    assert isinstance(file, SecretFile)
+    return PasswordHash(file.read().text())
+
+
+def holding(parse: Callable[[SecretFile], object]) -> Callable[[SecretFile, ValidationInfo], SecretFile]:
+    """A validator that the file holds what `parse` reads."""
+
+    def check(file: SecretFile, info: ValidationInfo) -> SecretFile:
+        if surroundings(info) is not None:
+            parse(file)
+        return file
+
+    return check
+
+
+Credential = Annotated[InstanceOf[SecretFile], BeforeValidator(credential)]
+SecretPath = Annotated[InstanceOf[SecretFile], BeforeValidator(secret_file)]
+Password = Annotated[InstanceOf[PasswordHash], BeforeValidator(password)]
