@@ -1,7 +1,7 @@
 """YAML to Settings: every mistake at once, each as `file:line: path: what is wrong`.
 
-The text is composed to nodes first, which know their lines, then turned to plain values by our own rules: YAML
-1.1 would make `on` a boolean, `012` ten and `22:22` 1342, and would let the last of two equal keys win.
+The text is composed to nodes first, which know their lines, then turned to plain values by our own rules:
+YAML 1.1 would make `on` a boolean, `012` ten and `22:22` 1342, and would let the last of two equal keys win.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
@@ -73,7 +73,7 @@ def _surroundings(raw: dict[str, Any], path: Path, environment: Mapping[str, str
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Scalars are null, true, false, decimal integers, or text; nothing else is guessed."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)\Z"), ["~", "n", ""])
@@ -88,7 +88,8 @@ _SCALARS: dict[str, Any] = {
     "tag:yaml.org,2002:int": int,
     "tag:yaml.org,2002:str": str,
 }
-_COLLECTIONS = {yaml.MappingNode: "tag:yaml.org,2002:map", yaml.SequenceNode: "tag:yaml.org,2002:seq"}
+_SEQUENCE = "tag:yaml.org,2002:seq"
+_MAPPING = "tag:yaml.org,2002:map"
 
 
 class _Tree:
@@ -153,9 +154,9 @@ class _Tree:
                 except ValueError:
                     self.mistake(place, f"no value of the YAML tag {node.tag}")
                     return None
-        elif node.tag == _COLLECTIONS[type(node)]:
-            if isinstance(node, yaml.SequenceNode):
-                return tuple(self._value(item, (*place, index)) for index, item in enumerate(node.value))
+        elif isinstance(node, yaml.SequenceNode) and node.tag == _SEQUENCE:
+            return tuple(self._value(item, (*place, index)) for index, item in enumerate(node.value))
+        elif isinstance(node, yaml.MappingNode) and node.tag == _MAPPING:
             return self._mapping(node, place)
         self.mistake(place, f"the YAML tag {node.tag} has no meaning here")
         return None

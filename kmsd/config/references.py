@@ -1,4 +1,4 @@
-"""What one part of the configuration says about another: names that must be declared, clients that must differ.
+"""What one part of the configuration says about another: names to be declared, clients that must differ.
 
 Works on the raw tree, not on the validated settings, so that these mistakes are reported together with all
 others. Whatever has the wrong type is passed over: the validation reports it.

@@ -22,7 +22,7 @@ class Secret:
         return self._value
 
     def text(self) -> str:
-        """The secret as text, without the line end that editors append. Raises ValueError where it is no UTF-8."""
+        """The secret as text, without the line end that editors append. Raises ValueError for no UTF-8."""
         try:
             return self._value.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
@@ -44,8 +44,8 @@ class Secret:
 class SecretFile:
     """A file that holds one secret.
 
-    `private` demands that its mode gives nothing to group and others; systemd's credential directory is closed
-    as a whole, so files in it are taken as they are.
+    `private` demands that its mode gives nothing to group and others; systemd's credential directory is
+    closed as a whole, so files in it are taken as they are.
     """
 
     __slots__ = ("_secret", "path", "private")

@@ -90,7 +90,7 @@ class StoreSettings(Strict):
 
 
 class Credentials(Strict):
-    """Where `{credential: NAME}` looks; `$CREDENTIALS_DIRECTORY`, as systemd sets it, where it is left out."""
+    """Where `{credential: NAME}` looks; left out, it is `$CREDENTIALS_DIRECTORY`, which systemd sets."""
 
     directory: AnyPath | None = None
 

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
+
+from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.domain.identity import Identity
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.policy import Keeping, Permission, TenantPolicy
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -16,12 +22,6 @@ from protocol.enums import (
     Operation,
     RecommendedCurve,
 )
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
-
-from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
-from kmsd.domain.identity import Identity
-from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Keeping, Permission, TenantPolicy
 
 Algorithm = Annotated[
     InstanceOf[CryptographicAlgorithm],
@@ -62,8 +62,8 @@ _SAN_KINDS = {"dns": "DNS", "email": "email", "uri": "URI", "ip": "IP", "ip addr
 def normal_san(kind: str, value: str) -> str | None:
     """One spelling, `KIND:value`, of a subject alternative name; None for kinds that identify no client.
 
-    `kind` as in OpenSSL's and Python's ssl output: DNS, email, URI, IP Address. DNS names are compared without
-    case, IP addresses by value (RFC 5280 §4.2.1.6).
+    `kind` as in OpenSSL's and Python's ssl output: DNS, email, URI, IP Address. DNS names are compared
+    without case, IP addresses by value (RFC 5280 §4.2.1.6).
     """
     known = _SAN_KINDS.get(kind.lower())
     if known == "DNS":
@@ -129,7 +129,7 @@ class Client(Strict):
 
 
 def _operations(value: object) -> object:
-    return None if value == "*" or value == ("*",) else value
+    return None if value in ("*", ("*",)) else value
 
 
 class RoleEntry(Strict):
@@ -207,7 +207,6 @@ def parse_sizes(value: object) -> object:
             curve = _curve(entry)
             if curve not in CURVE_LENGTHS:
                 raise ValueError(f"{entry}: keys on this curve are not offered")
-            assert isinstance(curve, RecommendedCurve)
             curves.add(curve)
             lengths.add(CURVE_LENGTHS[curve])
     return AllowedSizes(frozenset(lengths), frozenset(curves))
@@ -260,17 +259,15 @@ def _usage(value: object) -> object:
     mask = CryptographicUsageMask(0)
     parse = named("Cryptographic Usage", names_of(CryptographicUsageMask))
     for name in value:
-        member = parse(name)
-        assert isinstance(member, CryptographicUsageMask)
-        mask |= member
+        mask |= parse(name)
     return mask
 
 
 class DeclaredKey(Strict):
     """A key that exists after start.
 
-    Of a pair, the private key has the declared name and the public key that name with `-public`; each gets those
-    of the usages that it can serve.
+    Of a pair, the private key has the declared name and the public key that name with `-public`; each gets
+    those of the usages that it can serve.
     """
 
     algorithm: Algorithm
@@ -299,10 +296,7 @@ class DeclaredKey(Strict):
     @property
     def bits(self) -> int:
         """Cryptographic Length, also where a curve implies it."""
-        if self.curve is not None:
-            return CURVE_LENGTHS[self.curve]
-        assert self.length is not None
-        return self.length
+        return CURVE_LENGTHS[self.curve] if self.curve is not None else self.length or 0
 
 
 # The tenant

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum, IntFlag
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -21,8 +21,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ins
 
 from kmsd.config.passwords import PasswordHash
 from kmsd.config.secrets import SecretFile
+from protocol.enums import XML_NAMES
 
-INLINE_SECRET = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
+ELSEWHERE = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
 
 
 class Strict(BaseModel):
@@ -99,12 +100,12 @@ def check_name(value: str) -> str:
 Label = Annotated[str, AfterValidator(check_name)]
 """A name given in the configuration: of a tenant, client, role, HSM, key or credential."""
 
-Member = TypeVar("Member", bound=Enum)
+Member = TypeVar("Member", bound=IntEnum | IntFlag)
 
 
 def _spelling(name: str) -> str:
-    """P-256 and P_256, HMAC-SHA256 and HMAC_SHA256, CREATE_KEY_PAIR and CreateKeyPair are one name."""
-    return name.translate({ord(c): None for c in "-_ "}).lower()
+    """The specification's P-256 and HMAC-SHA256 are XML's P_256 and HMAC_SHA256."""
+    return name.replace("-", "_").replace(" ", "_")
 
 
 def closest(name: str, known: Mapping[str, object]) -> str:
@@ -116,15 +117,15 @@ def closest(name: str, known: Mapping[str, object]) -> str:
 
 def names_of(kind: type[Member]) -> dict[str, Member]:
     """KMIP's own spelling of the members of an enumeration or mask: CreateKeyPair, SymmetricKey, P_256."""
-    return {member.name: member for member in kind}
+    return {name: kind(value) for value, name in XML_NAMES[kind].items()}  # type: ignore[index]
 
 
-def named(what: str, table: Mapping[str, Member]) -> Callable[[object], object]:
+def named(what: str, table: Mapping[str, Member]) -> Callable[[object], Member]:
     """A validator from a name to the member of an enumeration; members pass."""
     kind = type(next(iter(table.values())))
     by_spelling = {_spelling(name): member for name, member in table.items()}
 
-    def parse(value: object) -> object:
+    def parse(value: object) -> Member:
         if isinstance(value, kind):
             return value
         if not isinstance(value, str):
@@ -153,15 +154,17 @@ def choice(kind: type[Enum]) -> Callable[[object], object]:
 # Files
 
 
+def _path(text: str) -> Path:
+    if not text or "\0" in text or "\n" in text:
+        raise ValueError("expected the path of a file")
+    return Path(text)
+
+
 def resolve(value: object, info: ValidationInfo) -> object:
     """A path; a relative one starts at the configuration file's directory."""
     around = surroundings(info)
     if isinstance(value, str):
-        if "-----BEGIN" in value:
-            raise ValueError("expected the path of a file, not its content")
-        if not value or "\0" in value:
-            raise ValueError("expected the path of a file")
-        value = Path(value)
+        value = _path(value)
     if isinstance(value, Path) and around is not None:
         return around.base / value
     return value
@@ -196,19 +199,19 @@ CertificatePath = Annotated[AnyPath, AfterValidator(check_certificates)]
 # Secrets
 
 
-def credential(value: object, info: ValidationInfo) -> object:
+def credential(value: object, info: ValidationInfo) -> SecretFile:
     """`{credential: NAME}` to the file of that name in the credential directory."""
     if isinstance(value, SecretFile):
         return value
     if not isinstance(value, dict) or set(value) != {"credential"}:
-        raise ValueError(INLINE_SECRET)
+        raise ValueError(ELSEWHERE)
     name = value["credential"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("expected the name of a file in the credential directory")
     around = surroundings(info)
     if around is None or around.credentials is None:
         raise ValueError(
-            f"credential {name!r}: no credential directory: set credentials.directory or $CREDENTIALS_DIRECTORY"
+            f"credential {name!r}: set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does"
         )
     file = SecretFile(around.credentials / name, private=around.private)
     if not file.path.exists():
@@ -217,29 +220,26 @@ def credential(value: object, info: ValidationInfo) -> object:
     return file
 
 
-def secret_file(value: object, info: ValidationInfo) -> object:
+def secret_file(value: object, info: ValidationInfo) -> SecretFile:
     """A credential, or the path of a file that only its owner can read."""
     if isinstance(value, str):
         if "-----BEGIN" in value:
-            raise ValueError(INLINE_SECRET)
-        path = resolve(value, info)
-        assert isinstance(path, Path)
-        file = SecretFile(path)
-        if surroundings(info) is not None:
+            raise ValueError(ELSEWHERE)
+        around = surroundings(info)
+        file = SecretFile(_path(value) if around is None else around.base / _path(value))
+        if around is not None:
             file.check()
         return file
     return credential(value, info)
 
 
-def password(value: object, info: ValidationInfo) -> object:
+def password(value: object, info: ValidationInfo) -> PasswordHash:
     """A PHC string, in place or in a credential file."""
     if isinstance(value, PasswordHash):
         return value
     if isinstance(value, str):
         return PasswordHash(value)
-    file = credential(value, info)
-    assert isinstance(file, SecretFile)
-    return PasswordHash(file.read().text())
+    return PasswordHash(credential(value, info).read().text())
 
 
 def holding(parse: Callable[[SecretFile], object]) -> Callable[[SecretFile, ValidationInfo], SecretFile]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -75,8 +74,10 @@ tenants:
         "17: hsms.main.sessions: expected a whole number",
         "20: tenants.acme.root: no HSM 'mian' is declared, did you mean main?",
         "21: tenants.acme.default_protection: expected SOFTWARE or HSM",
-        "24: tenants.acme.roles.admin[0].operations[0]: "
-        "'CreateKeyPai' is no KMIP Operation, did you mean CreateKeyPair?",
+        (
+            "24: tenants.acme.roles.admin[0].operations[0]: "
+            "'CreateKeyPai' is no KMIP Operation, did you mean CreateKeyPair?"
+        ),
         "26: tenants.acme.clients.app.roles[0]: the tenant has no role 'admni', did you mean admin?",
         "27: tenants.acme.clients.two.certificate: client acme.app already has this certificate",
         "29: tenants.acme.keys.data.length: the tenant's algorithms do not allow it",
@@ -114,7 +115,7 @@ def test_text_that_is_no_tree_of_options_is_refused(mistakes_of: MistakesOf, tex
 
 def test_bytes_that_are_no_text_are_refused(directory: Path) -> None:
     (directory / "kmsd.yaml").write_bytes(b"a: \xff\n")
-    with pytest.raises(ConfigurationError, match="kmsd.yaml:1: not YAML"):
+    with pytest.raises(ConfigurationError, match=r"kmsd\.yaml:1: not YAML"):
         load(directory / "kmsd.yaml", {})
 
 
@@ -159,8 +160,10 @@ def test_a_private_key_in_the_file_is_refused_and_not_repeated(
     block = "private_key: |\n" + "".join(f"    {line}\n" for line in pem.splitlines())
     mistakes = mistakes_of(MINIMAL.replace("private_key: server.key\n", block))
     assert mistakes == [
-        "5: tls.private_key: a secret never stands in this file: "
-        "put it in a credential file and write {credential: NAME}"
+        (
+            "5: tls.private_key: a secret never stands in this file: "
+            "put it in a credential file and write {credential: NAME}"
+        )
     ]
 
 
@@ -190,8 +193,8 @@ def test_systemd_credentials_are_taken_with_their_own_mode(directory: Path) -> N
 def test_a_credential_without_a_directory_is_refused(mistakes_of: MistakesOf) -> None:
     mistakes = mistakes_of(MINIMAL.replace("credentials:\n  directory: credentials\n", ""))
     assert mistakes[0] == (
-        "9: software_root: credential 'root-key': no credential directory: "
-        "set credentials.directory or $CREDENTIALS_DIRECTORY"
+        "9: software_root: credential 'root-key': "
+        "set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does"
     )
 
 
@@ -235,7 +238,7 @@ def test_a_certificate_that_is_none_is_refused(mistakes_of: MistakesOf, director
 
 
 def test_a_key_of_another_certificate_is_refused(mistakes_of: MistakesOf, directory: Path) -> None:
-    os.replace(directory / "ca.pem", directory / "server.pem")
+    (directory / "ca.pem").replace(directory / "server.pem")
     (directory / "ca.pem").write_bytes((directory / "server.pem").read_bytes())
     [mistake] = mistakes_of(MINIMAL)
     assert mistake.startswith("3: tls: certificate and private_key do not fit together: ")
@@ -285,8 +288,10 @@ def test_the_environment_of_all_modules_is_one(settings_of: SettingsOf) -> None:
             "keys.k.curve: the tenant's algorithms do not allow it",
         ),
         (
-            "{keys: {k: {algorithm: RSA, length: 2048, usage: [Sign]},"
-            " k-public: {algorithm: AES, length: 256, usage: [Encrypt]}}}",
+            (
+                "{keys: {k: {algorithm: RSA, length: 2048, usage: [Sign]},"
+                " k-public: {algorithm: AES, length: 256, usage: [Encrypt]}}}"
+            ),
             "keys.k-public: the public key of 'k' has this name",
         ),
     ],
@@ -317,8 +322,8 @@ def test_the_documented_default_loads(directory: Path) -> None:
     text = (Path(__file__).parents[2] / "conf" / "kmsd.yaml").read_text()
     (directory / "tls").mkdir()
     for source, name in [("server.pem", "tls/server.pem"), ("ca.pem", "tls/client-ca.pem")]:
-        os.replace(directory / source, directory / name)
-    os.replace(directory / "server.key", directory / "credentials" / "tls-key")
+        (directory / source).replace(directory / name)
+    (directory / "server.key").replace(directory / "credentials" / "tls-key")
     (directory / "kmsd.yaml").write_text(text)
     environment = {"CREDENTIALS_DIRECTORY": str(directory / "credentials")}
     settings = load(directory / "kmsd.yaml", environment)
@@ -338,8 +343,8 @@ def test_the_documented_defaults_are_the_real_ones(directory: Path) -> None:
     assert live != text
     (directory / "tls").mkdir()
     for source, name in [("server.pem", "tls/server.pem"), ("ca.pem", "tls/client-ca.pem")]:
-        os.replace(directory / source, directory / name)
-    os.replace(directory / "server.key", directory / "credentials" / "tls-key")
+        (directory / source).replace(directory / name)
+    (directory / "server.key").replace(directory / "credentials" / "tls-key")
     environment = {"CREDENTIALS_DIRECTORY": str(directory / "credentials")}
     loaded = []
     for variant in (text, live):

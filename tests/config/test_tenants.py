@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from kmsd.config.passwords import PasswordHash
+from kmsd.config.tenants import CertificateMatch, Client, ClientDirectory, DeclaredKey, Tenant, normal_san
+from kmsd.domain.identity import Identity
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.policy import Keeping, Permission
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    ObjectType,
+    Operation,
+    RecommendedCurve,
+)
+
+FINGERPRINT = "ab" * 32
+ALL = {"roles": {"all": ({"operations": "*"},)}}
+
+
+def tenant(**options: object) -> Tenant:
+    return Tenant.model_validate(options)
+
+
+def client(**certificate: str) -> dict[str, object]:
+    return {"certificate": certificate, "roles": ("all",)}
+
+
+def test_a_tenant_that_says_little_has_a_closed_and_safe_policy() -> None:
+    policy = tenant().policy
+    assert policy.roles == {}
+    assert policy.default_protection is ProtectionLevel.SOFTWARE
+    assert policy.keeping is Keeping.WRAPPED
+    assert policy.algorithms[CryptographicAlgorithm.AES] == frozenset({128, 192, 256})
+    assert policy.algorithms[CryptographicAlgorithm.RSA] == frozenset({2048, 3072, 4096})
+    for weak in (CryptographicAlgorithm.DES, CryptographicAlgorithm.RC4, CryptographicAlgorithm.HMAC_MD5):
+        assert weak not in policy.algorithms
+
+
+def test_roles_become_permissions() -> None:
+    entries = (
+        {"operations": ("CreateKeyPair", "Get"), "object_types": ("SymmetricKey",), "names": ("app-*",)},
+        {"operations": ("*",), "object_types": "*"},
+    )
+    assert tenant(roles={"r": entries}).policy.roles["r"] == (
+        Permission(
+            frozenset({Operation.CREATE_KEY_PAIR, Operation.GET}),
+            frozenset({ObjectType.SYMMETRIC_KEY}),
+            ("app-*",),
+        ),
+        Permission(None, None, None),
+    )
+
+
+def test_algorithms_take_lengths_ranges_curves_and_all() -> None:
+    allowed = tenant(
+        algorithms={"AES": (256,), "HMAC-SHA256": ("128-256", 512), "EC": ("P-256", "P_521"), "RSA": "*"}
+    ).policy.algorithms
+    assert allowed == {
+        CryptographicAlgorithm.AES: frozenset({256}),
+        CryptographicAlgorithm.HMAC_SHA256: frozenset({*range(128, 257, 8), 512}),
+        CryptographicAlgorithm.EC: frozenset({256, 521}),
+        CryptographicAlgorithm.RSA: None,
+    }
+
+
+@pytest.mark.parametrize(
+    "sizes", [(), 256, "256", (0,), (True,), ("256-128",), ("100-200",), ("K_163",), ("P_1",)]
+)
+def test_sizes_that_mean_nothing_are_refused(sizes: object) -> None:
+    with pytest.raises(ValidationError):
+        tenant(algorithms={"AES": sizes})
+
+
+def test_curves_of_one_length_are_told_apart() -> None:
+    sizes = tenant(algorithms={"EC": ("P_256",)}).algorithms[CryptographicAlgorithm.EC]
+    assert sizes.allows(256, RecommendedCurve.P_256)
+    assert not sizes.allows(256, RecommendedCurve.SECP256K1)
+
+
+def test_a_declared_key_has_its_usages_and_size() -> None:
+    key = DeclaredKey.model_validate({"algorithm": "EC", "curve": "P-384", "usage": ("Sign", "Verify")})
+    assert key.usage == CryptographicUsageMask.SIGN | CryptographicUsageMask.VERIFY
+    assert (key.bits, key.is_pair) == (384, True)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"algorithm": "AES", "usage": ("Encrypt",)},
+        {"algorithm": "AES", "length": 256, "curve": "P_256", "usage": ("Encrypt",)},
+        {"algorithm": "EC", "length": 256, "usage": ("Sign",)},
+        {"algorithm": "RSA", "curve": "P_256", "usage": ("Sign",)},
+        {"algorithm": "AES", "length": 256, "usage": ()},
+        {"algorithm": "AES", "length": 256, "usage": ("Encypt",)},
+        {"algorithm": "AES", "length": "256", "usage": ("Encrypt",)},
+    ],
+)
+def test_declared_keys_without_sense_are_refused(key: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        DeclaredKey.model_validate(key)
+
+
+@pytest.mark.parametrize(
+    "match", [{}, {"common_name": "a", "sha256": FINGERPRINT}, {"common_name": ""}, {"cn": "a"}]
+)
+def test_a_client_is_recognised_by_exactly_one_thing(match: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        CertificateMatch.model_validate(match)
+
+
+def test_fingerprints_and_names_have_one_spelling() -> None:
+    upper = ":".join(["AB"] * 32)
+    assert CertificateMatch(sha256=upper).key == ("sha256", FINGERPRINT)
+    assert CertificateMatch(san="dns:Host.Example").key == ("san", "DNS:host.example")
+    assert CertificateMatch(san="IP:2001:db8:0::1").key == ("san", "IP:2001:db8::1")
+    assert normal_san("IP Address", "2001:DB8:0:0:0:0:0:1") == "IP:2001:db8::1"
+    assert normal_san("DirName", "x") is None
+
+
+DIRECTORY = ClientDirectory(
+    {
+        "acme": tenant(**ALL, clients={"app": client(common_name="app"), "pin": client(sha256=FINGERPRINT)}),
+        "bank": tenant(**ALL, clients={"host": client(san="DNS:bank.example")}),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("common_names", "sans", "sha256", "expected"),
+    [
+        (["app"], [], "00" * 32, Identity("acme", "app", ("all",))),
+        ([], ["DNS:bank.example"], "00" * 32, Identity("bank", "host", ("all",))),
+        (["else"], ["DNS:x"], FINGERPRINT, Identity("acme", "pin", ("all",))),
+        (["App"], [], "00" * 32, None),
+        ([], [], "00" * 32, None),
+        (["bank.example"], ["email:app"], "00" * 32, None),
+    ],
+)
+def test_a_certificate_finds_its_client(
+    common_names: list[str], sans: list[str], sha256: str, expected: Identity | None
+) -> None:
+    found = DIRECTORY.find(common_names, sans, sha256)
+    assert (found.identity if found is not None else None) == expected
+
+
+def test_a_certificate_that_shows_two_clients_is_neither() -> None:
+    assert DIRECTORY.find(["app"], ["DNS:bank.example"], "00" * 32) is None
+    assert DIRECTORY.find(["app"], [], FINGERPRINT) is None
+
+
+def test_a_client_with_a_password_is_asked_for_name_and_password() -> None:
+    # Costs as small as the format allows: the test is about names.
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    cheap = Argon2id(salt=bytes(16), length=32, iterations=1, lanes=1, memory_cost=8).derive_phc_encoded(
+        b"pw"
+    )
+    clients = {"app": {**client(common_name="app"), "password": cheap}}
+    known = ClientDirectory({"t": tenant(**ALL, clients=clients)}).find(["app"], [], "")
+    assert known is not None
+    assert known.authenticates("app", b"pw")
+    assert not known.authenticates("app", b"PW")
+    assert not known.authenticates("other", b"pw")
+
+
+def test_a_client_without_a_password_has_no_valid_credential() -> None:
+    known = DIRECTORY.find(["app"], [], "")
+    assert known is not None
+    assert not known.authenticates("app", b"")
+
+
+def test_clients_made_in_code_take_ready_values() -> None:
+    hashed = PasswordHash("$scrypt$ln=10,r=8,p=1$" + "A" * 22 + "$" + "A" * 43)
+    made = Client(certificate=CertificateMatch(common_name="x"), password=hashed, roles=())
+    assert made.password is hashed
