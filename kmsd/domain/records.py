@@ -1,0 +1,24 @@
+"""What is written down about each request, as plain values: no secret, no payload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One outcome of one request item: who asked what of which object, from where, and how it ended.
+
+    `time` is in microseconds since 1970, UTC. The store gives each record its sequence number when it
+    commits.
+    """
+
+    time: int
+    tenant: str
+    client: str
+    address: str
+    operation: str
+    uid: str | None
+    result: str
+    reason: str | None = None
+    detail: str | None = None

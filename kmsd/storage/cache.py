@@ -1,0 +1,51 @@
+"""Decoded objects, bounded: only ever copies of committed state."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from kmsd.domain.objects import ManagedObject
+
+
+@dataclass(slots=True)
+class CachedObject:
+    """`epoch` is the PRAGMA data_version under which the copy was last known to be the stored state."""
+
+    object: ManagedObject
+    epoch: int
+
+
+class ObjectCache:
+    """The least recently used go first. Used by one thread."""
+
+    __slots__ = ("_entries", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[tuple[str, str], CachedObject] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, tenant: str, uid: str) -> CachedObject | None:
+        key = (tenant, uid)
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._entries.move_to_end(key)
+        return entry
+
+    def put(self, obj: ManagedObject, epoch: int) -> None:
+        if self._limit == 0:
+            return
+        key = (obj.tenant, obj.uid)
+        self._entries[key] = CachedObject(obj, epoch)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+
+    def drop(self, tenant: str, uid: str) -> None:
+        self._entries.pop((tenant, uid), None)
+
+    def clear(self) -> None:
+        self._entries.clear()

@@ -1,0 +1,115 @@
+"""Objects as rows and back."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+from kmsd.domain.locate import storage_status, terms
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
+from kmsd.storage.errors import CorruptStoreError
+from protocol.attributes import dump_attributes, load_attributes, spec_of
+from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
+from protocol.errors import ProtocolError
+
+MATERIAL_KINDS = frozenset({"sealed", "wrapped", "resident"})
+
+Row = tuple[Any, ...]
+_Known = TypeVar("_Known", ObjectType, State)
+
+
+class ObjectRow(NamedTuple):
+    """The columns of `objects` after `id`, in the order of every statement that reads or writes a whole
+    object.
+    """
+
+    uid: str
+    tenant: str
+    owner: str
+    object_type: int
+    protection: str
+    state: int | None
+    storage: int
+    created: int
+    version: int
+    attributes: bytes
+    material_kind: str | None
+    material_format: int | None
+    material: bytes | None
+
+
+class Entry(NamedTuple):
+    """Everything that is stored of an object: its row, what it is found by, the names it holds."""
+
+    row: ObjectRow
+    terms: frozenset[tuple[str, int]]
+    names: frozenset[str]
+
+
+def created(obj: ManagedObject) -> int:
+    """Initial Date in POSIX seconds, the order of Locate."""
+    return obj.attributes.get("Initial Date", 0)  # type: ignore[no-any-return]
+
+
+def held_names(obj: ManagedObject) -> frozenset[str]:
+    """The names that nobody else may take: a destroyed object still has its names, but holds none."""
+    return frozenset() if storage_status(obj) == StorageStatusMask.DESTROYED_STORAGE else frozenset(obj.names)
+
+
+def encode(obj: ManagedObject, version: int) -> Entry:
+    for attribute in obj.attributes:
+        if spec_of(attribute.key) is None:
+            # The codec leaves out what no version knows; a store must not.
+            raise ValueError(f"{obj.uid!r}: no attribute {attribute.key!r}")
+    material = obj.material
+    row = ObjectRow(
+        uid=obj.uid,
+        tenant=obj.tenant,
+        owner=obj.owner,
+        object_type=int(obj.object_type),
+        protection=obj.protection.value,
+        state=None if obj.state is None else int(obj.state),
+        storage=int(storage_status(obj)),
+        created=created(obj),
+        version=version,
+        attributes=dump_attributes(tuple(obj.attributes)),
+        material_kind=None if material is None else material.kind,
+        material_format=None if material is None or material.format is None else int(material.format),
+        material=None if material is None else material.blob,
+    )
+    return Entry(row, terms(obj), held_names(obj))
+
+
+def decode(row: Row) -> ManagedObject:
+    """The object of an ObjectRow; CorruptStoreError for anything that `encode` would not have written."""
+    (
+        uid, tenant, owner, object_type, protection, state, storage, created_, version, attributes,
+        kind, format_, blob,
+    ) = row  # fmt: skip
+    try:
+        if (kind is None) != (blob is None) or (kind is not None and kind not in MATERIAL_KINDS):
+            raise ValueError("material without its kind")
+        material = None
+        if blob is not None:
+            material = Material(kind, bytes(blob), None if format_ is None else KeyFormatType(format_))
+        obj = ManagedObject(
+            uid=uid,
+            tenant=tenant,
+            owner=owner,
+            object_type=_known(ObjectType(object_type)),
+            protection=ProtectionLevel(protection),
+            state=None if state is None else _known(State(state)),
+            attributes=AttributeSet(load_attributes(bytes(attributes))),
+            material=material,
+            version=version,
+        )
+        if storage != int(storage_status(obj)) or created_ != created(obj) or version < 1:
+            raise ValueError("columns that contradict the attributes")
+    except (ValueError, TypeError, ProtocolError) as error:
+        raise CorruptStoreError(f"the row of {uid!r} does not decode: {error}") from error
+    return obj
+
+
+def _known(value: _Known) -> _Known:
+    if not value.known:
+        raise ValueError(f"unknown {type(value).__name__} {int(value)}")
+    return value

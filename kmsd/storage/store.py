@@ -1,0 +1,209 @@
+"""The store as the operations see it: reads at once, writes through the writer task."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from kmsd.domain.locate import LocateQuery, Search, matches, prepare
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.records import AuditRecord
+from kmsd.storage import query as sql
+from kmsd.storage.cache import ObjectCache
+from kmsd.storage.connection import FileLock, connect
+from kmsd.storage.errors import ConflictError
+from kmsd.storage.rows import decode, encode
+from kmsd.storage.upgrade import migrate
+from kmsd.storage.work import UnitOfWork
+from kmsd.storage.writer import Change, Unit, Writer
+
+Accept = Callable[[ManagedObject], bool]
+
+CACHED_OBJECTS = 1000
+CACHED_BYTES = 16 * 1024
+"""Larger objects are not kept in memory, so that the cache is bounded in bytes as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """A tenant's data key, wrapped by its key-encryption key under the root named."""
+
+    name: str
+    root: str
+    wrapped_key: bytes
+
+
+class Store:
+    """One SQLite file. Open it after a fork; one event loop per Store.
+
+    `get` belongs to the thread that opened it; `locate` and `count` may be called from any thread, each of
+    which reads through a connection of its own.
+    """
+
+    def __init__(self, path: Path, *, cached_objects: int = CACHED_OBJECTS) -> None:
+        """Open, or make, a store of the current schema. Raises SchemaError."""
+        self._path = path
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        migrate(path)
+        self._lock = FileLock(path)
+        self._connection = connect(path)
+        self._checkpointer = connect(path)
+        self._writer = Writer(self._connection, self._checkpointer, self._lock)
+        self._cache = ObjectCache(cached_objects)
+        self._read = self._reader().execute
+        self._thread = threading.get_ident()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, cached_objects: int = CACHED_OBJECTS) -> Store:
+        return cls(Path(path), cached_objects=cached_objects)
+
+    def close(self) -> None:
+        """After `run` has ended and no thread reads any more."""
+        with self._readers_lock:
+            for reader in self._readers:
+                reader.close()
+            self._readers.clear()
+        self._checkpointer.close()
+        self._connection.close()
+        self._lock.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """The writer: start it in a nursery that outlives every request."""
+        await self._writer.run(task_status)
+
+    def get(self, tenant: str, uid: str) -> ManagedObject | None:
+        """The committed object; None where there is none, or it is another tenant's. Raises
+        CorruptStoreError.
+        """
+        # Every commit, by whatever connection or process, gives a new data_version: a copy that was checked
+        # under this one is the stored state.
+        (epoch,) = self._read("PRAGMA data_version").fetchone()
+        cached = self._cache.get(tenant, uid)
+        if cached is not None:
+            if cached.epoch == epoch:
+                return cached.object
+            found = self._read(sql.VERSION.sql, (uid, tenant)).fetchone()
+            if found is not None and found[0] == cached.object.version:
+                cached.epoch = epoch
+                return cached.object
+            self._cache.drop(tenant, uid)
+        row = self._read(sql.GET.sql, (uid, tenant)).fetchone()
+        if row is None:
+            return None
+        obj = decode(row)
+        if len(row[9]) + len(row[12] or b"") <= CACHED_BYTES:
+            self._cache.put(obj, epoch)
+        return obj
+
+    def locate(self, query: LocateQuery, accept: Accept | None = None) -> list[str]:
+        """Unique Identifiers, newest first; `accept` is asked before Offset and Maximum Items count.
+
+        Raises KmsError for an attribute that cannot be searched by; never gives more than was asked for.
+        """
+        search = prepare(query)
+        offset = query.offset_items
+        limit = -1 if query.maximum_items is None else query.maximum_items
+        if limit == 0 or not search.statuses:
+            return []
+        if search.uids or accept is not None:
+            found = []
+            for obj in self._objects(query, search):
+                if accept is not None and not accept(obj):
+                    continue
+                if offset > 0:
+                    offset -= 1
+                    continue
+                found.append(obj.uid)
+                if len(found) == limit:
+                    break
+            return found
+        connection = self._reader()
+        text, values = sql.locate(connection, search, "uid", limit, offset)
+        return [row[0] for row in connection.execute(text, values).fetchall()]
+
+    def count(self, query: LocateQuery, accept: Accept | None = None) -> int:
+        """Located Items: how many there are, whatever the query's Offset and Maximum Items."""
+        search = prepare(query)
+        if not search.statuses:
+            return 0
+        if search.uids or accept is not None:
+            return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
+        connection = self._reader()
+        text, values = sql.locate(connection, search, "count")
+        return int(connection.execute(text, values).fetchone()[0])
+
+    def _objects(self, query: LocateQuery, search: Search) -> Iterator[ManagedObject]:
+        """The matching objects, newest first, decoded one at a time as the caller asks for them."""
+        connection = self._reader()
+        if search.uids:
+            row = connection.execute(sql.GET.sql, (search.uids[0], search.tenant)).fetchone()
+            if row is not None and matches(query, obj := decode(row)):
+                yield obj
+            return
+        text, values = sql.locate(connection, search, "object")
+        width = len(sql.COLUMNS)
+        # A cursor left half-read would hold its snapshot, and with it the write-ahead log.
+        with closing(connection.execute(text, values)) as rows:
+            for row in rows:
+                yield decode(row[:width])
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path, read_only=True)
+            with self._readers_lock:
+                self._readers.append(connection)
+        return connection
+
+    async def commit(self, work: UnitOfWork) -> None:
+        """Return once all of it is durable; a unit of audit records alone goes the same way.
+
+        Raises ConflictError (an updated object is no longer at its version), DuplicateNameError (a KmsError),
+        StoreError where nothing could be stored. Once handed to the writer the unit's outcome is awaited
+        even by a cancelled task, so a change that was made is never taken for one that was not.
+        """
+        if not work:
+            return
+        inserts = tuple(encode(obj, 1) for obj in work.inserts)
+        changes = tuple(self._change(obj) for obj in work.updates)
+        await self._writer.commit(Unit(inserts, changes, tuple(work.records)))
+
+    def _change(self, obj: ManagedObject) -> Change:
+        before = self.get(obj.tenant, obj.uid)
+        if before is None or before.version != obj.version:
+            raise ConflictError(f"{obj.uid!r} changed meanwhile")
+        return Change(encode(before, before.version), encode(obj, obj.version + 1))
+
+    def audit_after(self, sequence: int, most: int = 1000) -> list[tuple[int, AuditRecord]]:
+        """Up to `most` audit records after this sequence number, in order."""
+        rows = self._reader().execute(sql.AUDIT_AFTER.sql, (sequence, most)).fetchall()
+        return [(row[0], AuditRecord(*row[1:])) for row in rows]
+
+    def load_tenant(self, name: str) -> TenantRow | None:
+        row = self._reader().execute(sql.GET_TENANT.sql, (name,)).fetchone()
+        return None if row is None else TenantRow(*row)
+
+    def save_tenant(self, tenant: TenantRow) -> TenantRow:
+        """Store a new tenant's key unless it has one, and return the one stored: of two workers one wins.
+        Blocks.
+        """
+        self._writer.execute(sql.INSERT_TENANT.sql, (tenant.name, tenant.root, tenant.wrapped_key))
+        stored = self.load_tenant(tenant.name)
+        if stored is None:
+            raise RuntimeError(f"tenant {tenant.name!r} was not stored")
+        return stored
