@@ -1,0 +1,1 @@
+"""kmsd: a multi-tenant key management daemon that speaks KMIP."""

@@ -1,0 +1,120 @@
+"""What every provider of keys does, the same for software and HSM.
+
+A provider blocks: the caller decides, by `is_short`, whether a call may run on the event loop or must hop to a
+thread. A stored key is used with a permit only (`kmsd.domain.usage.permit`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.enums import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    DigitalSignatureAlgorithm,
+    HashingAlgorithm,
+    KeyFormatType,
+    ObjectType,
+    PaddingMethod,
+    RecommendedCurve,
+)
+
+from kmsd.domain.objects import Material, ProtectionLevel
+from kmsd.domain.usage import KeyUse
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReference:
+    """Whose key it is: bound into sealed material, so that blobs cannot be swapped between objects."""
+
+    tenant: str
+    uid: str
+    object_type: ObjectType
+    algorithm: CryptographicAlgorithm | None
+    length: int
+    """Cryptographic Length in bits; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was made or stored: its material and what KMIP wants said about it."""
+
+    material: Material
+    length: int
+    """Cryptographic Length in bits."""
+    digest: bytes | None
+    """SHA-256 of the plaintext in its default Key Format Type; None where the plaintext never left the HSM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """What Encrypt gives: `iv` only where the provider chose it, `tag` only for authenticated encryption."""
+
+    data: bytes
+    iv: bytes | None = None
+    tag: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider is able to do, as tested: this decides what Query says and what is refused."""
+
+    key_algorithms: frozenset[tuple[CryptographicAlgorithm, int]]
+    """(algorithm, length in bits) that can be generated; EC lengths are the curves' field sizes."""
+    curves: frozenset[RecommendedCurve]
+    cipher_modes: frozenset[tuple[CryptographicAlgorithm, BlockCipherMode]]
+    paddings: frozenset[tuple[PaddingMethod, HashingAlgorithm | None]]
+    """Asymmetric encryption."""
+    signatures: frozenset[DigitalSignatureAlgorithm]
+    macs: frozenset[CryptographicAlgorithm]
+    key_wrap: bool
+
+
+class Provider(Protocol):
+    """A place where keys live and work. Every method may raise kmsd.crypto.errors.CryptoError."""
+
+    protection: ProtectionLevel
+    capabilities: Capabilities
+
+    def generate(self, reference: KeyReference) -> NewKey:
+        """A symmetric or HMAC key of `reference.length` bits."""
+
+    def generate_pair(
+        self, public: KeyReference, private: KeyReference, curve: RecommendedCurve | None
+    ) -> tuple[NewKey, NewKey]:
+        """(public, private). The public key is plain SubjectPublicKeyInfo (X.509 format), sealed as all else."""
+
+    def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
+        """Take in material that a client brought, in its canonical format (see kmsd.crypto.keyformats)."""
+
+    def export(self, use: KeyUse) -> bytes:
+        """The plaintext in its stored format; Unsupported for keys that live in an HSM."""
+
+    def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted: ...
+
+    def decrypt(
+        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
+    ) -> bytes: ...
+
+    def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes: ...
+
+    def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool: ...
+
+    def mac(self, use: KeyUse, data: bytes) -> bytes: ...
+
+    def mac_verify(self, use: KeyUse, data: bytes, mac: bytes) -> bool: ...
+
+    def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
+        """NIST key wrap (RFC 3394; RFC 5649 where the mode says so) of `plaintext` under the key of the permit."""
+
+    def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes: ...
+
+    def random(self, length: int) -> bytes:
+        """`length` random bytes."""
+
+    def destroy(self, reference: KeyReference, material: Material) -> None:
+        """Forget handles and remove what the provider itself keeps; the store drops the blob."""
+
+    def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
+        """Whether a call on `size` bytes takes well under a millisecond, so that it may run on the event loop."""

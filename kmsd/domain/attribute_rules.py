@@ -1,0 +1,266 @@
+"""Who may set, change and delete which attribute, and what an object shows of itself.
+
+The table of attributes is protocol.attributes.ATTRIBUTES; the rules around it stand here (KMIP 1.4 §3 and
+§4.13-4.17, KMIP 2.1 §4 and §6.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from protocol.attributes import CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
+from protocol.enums import ObjectType, ResultReason, State
+from protocol.ttlv import Item
+from protocol.versions import V1_4, ProtocolVersion
+
+from kmsd.domain import lifecycle
+from kmsd.domain.errors import KmsError, wrong_state
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
+
+INTERNAL_VENDOR = "-"
+"""What the server keeps with an object and shows nobody, such as the shell of a registered object."""
+
+# A date moves only while what it stands for has not happened (KMIP 1.4 §3.24-3.27).
+_STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
+    "Activation Date": frozenset({State.PRE_ACTIVE}),
+    "Process Start Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
+    "Protect Stop Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
+    "Deactivation Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
+}
+
+_FIXED_IN_HSM: Mapping[str, bool] = {"Sensitive": True, "Extractable": False}
+"""What an HSM key says of itself is what the token does: no client turns it."""
+
+
+def _spec(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
+    """The table's row; None for a custom attribute of the client's.
+
+    Raises KmsError: Invalid Attribute (unknown), Attribute Read Only (`y-...` and the like are the server's:
+    KMIP 1.4 §3.39).
+    """
+    spec = spec_of(attribute.key)
+    if spec is None:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
+    if spec is not CUSTOM:
+        return spec
+    if attribute.vendor == INTERNAL_VENDOR or attribute.name.startswith("y-"):
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} is the server's to set")
+    return None
+
+
+def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: ObjectType) -> None:
+    if spec is None:
+        return
+    if isinstance(attribute.value, Item):
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name}: the value has the wrong type")
+    if not spec.applies_to(object_type):
+        raise KmsError(
+            ResultReason.UNSUPPORTED_ATTRIBUTE, f"{attribute.name} does not apply to {_name(object_type)} objects"
+        )
+
+
+def _name(object_type: ObjectType) -> str:
+    return object_type.name.replace("_", " ").title()
+
+
+def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
+    """The attributes that a client gives a new object.
+
+    Raises KmsError: Invalid Attribute (unknown), Attribute Read Only (the server's), Attribute Single Valued,
+    Unsupported Attribute, Invalid Attribute Value.
+    """
+    result = AttributeSet()
+    for attribute in attributes:
+        spec = _spec(attribute)
+        _check_value(attribute, spec, object_type)
+        if spec is None:
+            result = result.add(attribute)
+            continue
+        if spec.set_by == "server":
+            raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is the server's to set")
+        if spec.multiple:
+            if attribute.value not in result.values(spec.name):
+                result = result.add(attribute)
+        elif spec.name in result:
+            raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")
+        else:
+            result = result.set(spec.name, attribute.value)
+    _check_dates(result)
+    return result
+
+
+def _check_dates(attributes: AttributeSet) -> None:
+    """The order that KMIP 1.4 §3.25-3.27 demands: activation, process start; protect stop, deactivation."""
+    order = (
+        ("Activation Date", "Process Start Date"),
+        ("Activation Date", "Protect Stop Date"),
+        ("Activation Date", "Deactivation Date"),
+        ("Process Start Date", "Deactivation Date"),
+        ("Protect Stop Date", "Deactivation Date"),
+    )
+    for earlier, later in order:
+        first, second = attributes.get(earlier), attributes.get(later)
+        if first is not None and second is not None and first > second:
+            raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"the {later} lies before the {earlier}")
+
+
+def visible(key: ManagedObject, version: ProtocolVersion) -> list[Attribute]:
+    """Every attribute that a client of this version may see."""
+    shown = [Attribute("Unique Identifier", key.uid), Attribute("Object Type", key.object_type)]
+    if key.state is not None:
+        shown.append(Attribute("State", key.state))
+    shown.extend(key.attributes)
+    return [attribute for attribute in shown if _in_version(attribute, version)]
+
+
+def _in_version(attribute: Attribute, version: ProtocolVersion) -> bool:
+    if attribute.vendor == INTERNAL_VENDOR:
+        return False
+    if attribute.vendor is not None:
+        # 1.x has no place for other vendors' attributes.
+        return version > V1_4
+    spec = spec_of(attribute.name)
+    return spec is not None and spec.in_version(version)
+
+
+def chosen(key: ManagedObject, references: Iterable[AttributeReference], version: ProtocolVersion) -> list[Attribute]:
+    """The attributes asked for; what is not set is left out, and no reference at all means every attribute.
+
+    Raises KmsError Invalid Message where one is asked for twice (KMIP 1.4 §11.13).
+    """
+    everything = visible(key, version)
+    wanted = [reference.key for reference in references]
+    if not wanted:
+        return everything
+    if len(set(wanted)) != len(wanted):
+        raise KmsError(ResultReason.INVALID_MESSAGE, "an attribute is asked for twice")
+    by_key: dict[str, list[Attribute]] = {}
+    for attribute in everything:
+        by_key.setdefault(attribute.key, []).append(attribute)
+    return [attribute for name in wanted for attribute in by_key.get(name, ())]
+
+
+def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, now: int) -> AttributeSpec | None:
+    spec = _spec(attribute)
+    if spec is None:
+        return None
+    if lifecycle.is_destroyed(key):
+        raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
+    states = _STATES_TO_CHANGE.get(spec.name)
+    if states is not None and key.state not in states:
+        raise wrong_state(f"the {spec.name} is no longer open to change")
+    if spec.name in ("Process Start Date", "Protect Stop Date"):
+        reached = key.attributes.get(spec.name)
+        if reached is not None and reached <= now:
+            raise wrong_state(f"the {spec.name} has passed")
+    return spec
+
+
+def _guard_hsm(key: ManagedObject, attribute: Attribute) -> None:
+    fixed = _FIXED_IN_HSM.get(attribute.name)
+    if key.protection is ProtectionLevel.HSM and fixed is not None and attribute.value is not fixed:
+        raise KmsError(
+            ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} of an HSM key is {fixed} and stays so"
+        )
+
+
+def add(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
+    """Add Attribute (KMIP 1.4 §4.14): a new instance, or the first value.
+
+    Raises KmsError: Attribute Single Valued, Attribute Read Only, Invalid Field (an index is given).
+    """
+    if attribute.index is not None:
+        raise KmsError(ResultReason.INVALID_FIELD, "a new attribute has no Attribute Index")
+    spec = _changeable(key, attribute, now)
+    _check_value(attribute, spec, key.object_type)
+    if spec is not None:
+        if spec.set_by == "server":
+            raise KmsError(ResultReason.READ_ONLY_ATTRIBUTE, f"{spec.name} is the server's to set")
+        if not spec.multiple and spec.name in key.attributes:
+            raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} has a value already")
+        _guard_hsm(key, attribute)
+        if not spec.multiple:
+            return _applied(key, key.attributes.set(spec.name, attribute.value), now)
+    if attribute.value in key.attributes.values(attribute.key):
+        raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{attribute.key} has this value already")
+    return _applied(key, key.attributes.add(attribute), now)
+
+
+def modify(key: ManagedObject, attribute: Attribute, current: Attribute | None, now: int) -> ManagedObject:
+    """Modify Attribute (KMIP 1.4 §4.15, 2.1 §6.1.34): one instance that is there gets a new value.
+
+    The instance is the one with the index (1.x), or with the value of `current` (2.x), or the only one.
+    """
+    spec = _changeable(key, attribute, now)
+    _check_value(attribute, spec, key.object_type)
+    if spec is not None and not spec.modifiable_by_client:
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is not open to change")
+    _guard_hsm(key, attribute)
+    present = key.attributes.all(attribute.key)
+    if not present:
+        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{attribute.key} has no value yet")
+    position = _position(present, attribute.index, current)
+    changed = list(present)
+    changed[position] = replace(present[position], value=attribute.value)
+    return _applied(key, key.attributes.replace_instances(attribute.key, tuple(changed)), now)
+
+
+def set_(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
+    """Set Attribute (KMIP 2.1 §6.1.51): a single-valued attribute, there or not, has this value now."""
+    spec = _changeable(key, attribute, now)
+    _check_value(attribute, spec, key.object_type)
+    _guard_hsm(key, attribute)
+    if spec is not None:
+        if spec.multiple:
+            raise KmsError(ResultReason.MULTI_VALUED_ATTRIBUTE, f"{spec.name} may have several values")
+        allowed = spec.modifiable_by_client if spec.name in key.attributes else spec.set_by != "server"
+        if not allowed:
+            raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is the server's to set")
+    return _applied(key, key.attributes.put(replace(attribute, index=None)), now)
+
+
+def delete(
+    key: ManagedObject, reference: AttributeReference, index: int | None, current: Attribute | None, now: int
+) -> tuple[ManagedObject, Attribute]:
+    """Delete Attribute (KMIP 1.4 §4.16, 2.1 §6.1.13): the object without it, and the instance that is gone."""
+    spec = _changeable(key, reference, now)
+    if spec is not None and not spec.deletable_by_client:
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} may not be deleted")
+    present = key.attributes.all(reference.key)
+    if not present:
+        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{reference.key} has no value")
+    if index is None and current is None:
+        if len(present) > 1 and key is not None:
+            # 2.x: a reference stands for every instance; 1.x: an omitted index is 0 (KMIP 1.4 §2.1.1).
+            return _applied(key, key.attributes.remove(reference.key), now), present[0]
+        position = 0
+    else:
+        position = _position(present, index, current)
+    rest = present[:position] + present[position + 1 :]
+    return _applied(key, key.attributes.replace_instances(reference.key, rest), now), present[position]
+
+
+def _position(present: tuple[Attribute, ...], index: int | None, current: Attribute | None) -> int:
+    if current is not None:
+        wanted: Any = current.value
+        for position, attribute in enumerate(present):
+            if attribute.value == wanted:
+                return position
+        raise KmsError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, "no instance has this value")
+    for position, attribute in enumerate(present):
+        if (attribute.index or 0) == (index or 0):
+            return position
+    raise KmsError(ResultReason.ATTRIBUTE_INSTANCE_NOT_FOUND, f"no instance has the index {index}")
+
+
+def _applied(key: ManagedObject, attributes: AttributeSet, now: int) -> ManagedObject:
+    """The change with what follows from it: ordered dates, dates that have come, the history of Sensitive and
+    Extractable (KMIP 1.4 §3.49, §3.51)."""
+    _check_dates(attributes)
+    if attributes.get("Sensitive") is False:
+        attributes = attributes.set("Always Sensitive", False)
+    if attributes.get("Extractable") is True:
+        attributes = attributes.set("Never Extractable", False)
+    return lifecycle.advance(key.with_attributes(attributes), now)

@@ -1,0 +1,39 @@
+"""The refusal that a client may read."""
+
+from __future__ import annotations
+
+from protocol.enums import ResultReason
+
+
+class KmsError(Exception):
+    """A refusal: a KMIP 2.1 result reason and a message for the client.
+
+    The dispatcher maps the reason to the client's version. The message holds no secret and no internal
+    detail; anything that is not a KmsError or a ProtocolError is a bug and is answered with General Failure.
+    """
+
+    def __init__(self, reason: ResultReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def object_not_found(uid: str) -> KmsError:
+    """What is missing and what belongs to another tenant get this same answer."""
+    return KmsError(ResultReason.OBJECT_NOT_FOUND, f"no object {uid!r}")
+
+
+def invalid_field(message: str) -> KmsError:
+    return KmsError(ResultReason.INVALID_FIELD, message)
+
+
+def permission_denied(message: str = "not permitted") -> KmsError:
+    return KmsError(ResultReason.PERMISSION_DENIED, message)
+
+
+def wrong_state(message: str) -> KmsError:
+    return KmsError(ResultReason.WRONG_KEY_LIFECYCLE_STATE, message)
+
+
+def unsupported(message: str) -> KmsError:
+    return KmsError(ResultReason.FEATURE_NOT_SUPPORTED, message)

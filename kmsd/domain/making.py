@@ -1,0 +1,246 @@
+"""What a new object is before it has material: its protection, and the attributes that the server sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from protocol.attributes import Attribute
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    HashingAlgorithm,
+    KeyFormatType,
+    ObjectType,
+    ProtectionLevel as WireProtectionLevel,
+    ProtectionStorageMask,
+    RecommendedCurve,
+    ResultReason,
+    RNGAlgorithm,
+)
+from protocol.structures import (
+    CryptographicDomainParameters,
+    Digest,
+    ProtectionStorageMasks,
+    RNGParameters,
+    UsageLimits,
+)
+from protocol.ttlv import Item
+
+from kmsd.domain import lifecycle
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
+
+PROTECTION_ATTRIBUTE = "x-kmsd-ProtectionLevel"
+"""How a 1.x client asks for HSM or SOFTWARE: a custom attribute with that text."""
+
+EC_ALGORITHMS = frozenset({CryptographicAlgorithm.EC, CryptographicAlgorithm.ECDSA, CryptographicAlgorithm.ECDH})
+
+CURVE_LENGTHS: dict[RecommendedCurve, int] = {
+    RecommendedCurve.P_256: 256,
+    RecommendedCurve.P_384: 384,
+    RecommendedCurve.P_521: 521,
+}
+"""Bits of the field, which is the Cryptographic Length of an EC key."""
+
+_BY_LENGTH = {length: curve for curve, length in CURVE_LENGTHS.items()}
+
+DEFAULT_LENGTHS: dict[CryptographicAlgorithm, int] = {
+    CryptographicAlgorithm.AES: 256,
+    CryptographicAlgorithm.HMAC_SHA1: 160,
+    CryptographicAlgorithm.HMAC_SHA224: 224,
+    CryptographicAlgorithm.HMAC_SHA256: 256,
+    CryptographicAlgorithm.HMAC_SHA384: 384,
+    CryptographicAlgorithm.HMAC_SHA512: 512,
+}
+"""Bits, for a Create that names no Cryptographic Length; HMAC keys are as long as the hash (RFC 2104 §3)."""
+
+_STORAGE: dict[ProtectionLevel, ProtectionStorageMask] = {
+    ProtectionLevel.SOFTWARE: ProtectionStorageMask.SOFTWARE,
+    ProtectionLevel.HSM: ProtectionStorageMask.HARDWARE,
+}
+"""What the Protection Storage Mask attribute says: no property that an operator would have to vouch for."""
+_LEVELS: dict[ProtectionLevel, WireProtectionLevel] = {
+    ProtectionLevel.SOFTWARE: WireProtectionLevel.LOW,
+    ProtectionLevel.HSM: WireProtectionLevel.HIGH,
+}
+
+
+def storage_mask(level: ProtectionLevel) -> ProtectionStorageMask:
+    """The properties of the storage behind a level (KMIP 2.1 §12.2)."""
+    return _STORAGE[level]
+
+
+def protection(
+    attributes: AttributeSet, masks: ProtectionStorageMasks | None, default: ProtectionLevel
+) -> ProtectionLevel:
+    """Where the client wants the key: Protection Storage Masks, Protection Level, the 1.x attribute, the default.
+
+    Raises KmsError: Protection Storage Unavailable (a mask that we cannot satisfy), Invalid Attribute Value (a
+    level that contradicts the mask, or is none).
+    """
+    asked: set[ProtectionLevel] = set()
+    if masks is not None and masks.masks:
+        # KMIP 2.1 §7.33: the masks are alternatives, each a set of bits that must all hold.
+        choice = next((level for mask in masks.masks for level in _satisfying(int(mask), default)), None)
+        if choice is None:
+            raise KmsError(
+                ResultReason.PROTECTION_STORAGE_UNAVAILABLE, "no protection storage here has all these properties"
+            )
+        asked.add(choice)
+    level = attributes.get("Protection Level")
+    if level is not None:
+        asked.add(_named(next((ours for ours, wire in _LEVELS.items() if wire == level), None)))
+    text = attributes.get(PROTECTION_ATTRIBUTE)
+    if text is not None:
+        value = text.value if isinstance(text, Item) else text
+        asked.add(_named(next((level for level in ProtectionLevel if level.value == value), None)))
+    if len(asked) > 1:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the protection is asked for in two ways that differ")
+    return asked.pop() if asked else default
+
+
+def _named(level: ProtectionLevel | None) -> ProtectionLevel:
+    if level is None:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Protection Level is SOFTWARE (Low) or HSM (High)")
+    return level
+
+
+def _satisfying(mask: int, default: ProtectionLevel) -> list[ProtectionLevel]:
+    order = [default, *(level for level in ProtectionLevel if level is not default)]
+    return [level for level in order if not mask & ~_STORAGE[level]]
+
+
+def candidate(
+    uid: str,
+    tenant: str,
+    owner: str,
+    object_type: ObjectType,
+    level: ProtectionLevel,
+    attributes: AttributeSet,
+    now: int,
+    lease_time: int,
+) -> ManagedObject:
+    """The new object with what the server sets, still without material.
+
+    Sensitive and Extractable are what the client said, else False and True (KMIP 1.4 §3.48, §3.50); those of an
+    HSM key are True and False, and a client that asks for anything else is refused.
+    """
+    in_hsm = level is ProtectionLevel.HSM and object_type is not ObjectType.PUBLIC_KEY
+    sensitive = attributes.get("Sensitive", in_hsm)
+    extractable = attributes.get("Extractable", not in_hsm)
+    if in_hsm and (not sensitive or extractable):
+        raise KmsError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE, "an HSM key is Sensitive and not Extractable"
+        )
+    mask = attributes.get("Cryptographic Usage Mask")
+    if mask is None and object_type in KEY_TYPES:
+        attributes = attributes.set("Cryptographic Usage Mask", CryptographicUsageMask(0))
+    attributes = (
+        attributes.set("Sensitive", sensitive)
+        .set("Always Sensitive", sensitive)
+        .set("Extractable", extractable)
+        .set("Never Extractable", not extractable)
+        .set("Protection Level", _LEVELS[level])
+        .set("Protection Storage Mask", _STORAGE[level])
+        .set("Lease Time", lease_time)
+        .set("Fresh", True)
+    )
+    limits = attributes.get("Usage Limits")
+    if limits is not None:
+        # KMIP 1.4 §3.21: the count starts at the total, whatever the client says.
+        attributes = attributes.set(
+            "Usage Limits",
+            UsageLimits(
+                usage_limits_total=limits.usage_limits_total,
+                usage_limits_count=limits.usage_limits_total,
+                usage_limits_unit=limits.usage_limits_unit,
+            ),
+        )
+    key = ManagedObject(
+        uid=uid,
+        tenant=tenant,
+        owner=owner,
+        object_type=object_type,
+        protection=level,
+        state=None,
+        attributes=attributes,
+        material=None,
+    )
+    return lifecycle.begin(key, now)
+
+
+KEY_TYPES = frozenset(
+    {
+        ObjectType.SYMMETRIC_KEY,
+        ObjectType.PUBLIC_KEY,
+        ObjectType.PRIVATE_KEY,
+        ObjectType.SPLIT_KEY,
+        ObjectType.SECRET_DATA,
+        ObjectType.PGP_KEY,
+    }
+)
+
+
+USED_AS_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY})
+"""Types whose objects a provider uses as keys: the tenant's algorithms bind them."""
+
+
+def generated(key: ManagedObject, now: int) -> ManagedObject:
+    """What a key that this server made says beside: when, and out of which generator (KMIP 1.4 §3.43, §3.44)."""
+    return key.set("Original Creation Date", now).set(
+        "Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+    )
+
+
+def with_material(
+    key: ManagedObject, material: Material, length: int, digest: bytes | None, shown: KeyFormatType
+) -> ManagedObject:
+    """The object with its material and what follows from it: length in bits (0: none), Digest (of the default Key
+    Format Type), and the Key Format Type that Get gives unless asked otherwise."""
+    attributes = key.attributes
+    if length:
+        attributes = attributes.set("Cryptographic Length", length)
+    if digest is not None:
+        attributes = attributes.set(
+            "Digest",
+            Digest(
+                hashing_algorithm=HashingAlgorithm.SHA_256, digest_value=digest, key_format_type=shown
+            ),
+        )
+    attributes = attributes.set("Key Format Type", shown)
+    return replace(key, attributes=attributes, material=material)
+
+
+def domain_parameters(
+    algorithm: CryptographicAlgorithm, attributes: AttributeSet
+) -> tuple[int, RecommendedCurve | None]:
+    """(length in bits, curve) that a Create Key Pair means.
+
+    Raises KmsError Invalid Attribute Value: neither length nor curve, or two that contradict each other.
+    """
+    length = attributes.get("Cryptographic Length")
+    if algorithm not in EC_ALGORITHMS:
+        if length is None:
+            raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Length is missing")
+        return length, None
+    parameters: CryptographicDomainParameters | None = attributes.get("Cryptographic Domain Parameters")
+    curve = parameters.recommended_curve if parameters is not None else None
+    if curve is None:
+        curve = _BY_LENGTH.get(length) if length is not None else None
+    bits = CURVE_LENGTHS.get(curve) if curve is not None else None
+    if curve is None or bits is None or (length is not None and length != bits):
+        raise KmsError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE, "no curve, or a curve and a Cryptographic Length that differ"
+        )
+    return bits, curve
+
+
+def merged(common: Iterable[Attribute], specific: Iterable[Attribute], single: frozenset[str]) -> list[Attribute]:
+    """KMIP 1.4 §4.2: a single-valued attribute of the specific template takes precedence, others are united."""
+    specific = list(specific)
+    given = {attribute.key for attribute in specific}
+    kept = [a for a in common if not (a.key in given and a.key in single)]
+    return kept + specific
+
+

@@ -1,0 +1,157 @@
+"""Managed objects as the domain sees them: frozen values, one form for every protocol version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Literal
+
+from protocol.attributes import Attribute
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    KeyFormatType,
+    ObjectType,
+    RecommendedCurve,
+    State,
+)
+
+
+class ProtectionLevel(str, Enum):
+    """Where the plaintext of a key may exist: in this process, or in the HSM only."""
+
+    SOFTWARE = "SOFTWARE"
+    HSM = "HSM"
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A key's material as it is kept.
+
+    sealed: AES-GCM under the tenant's data key; wrapped: a blob that only the tenant's key-encryption key in
+    the HSM opens; resident: the CKA_ID of a token object.
+    """
+
+    kind: Literal["sealed", "wrapped", "resident"]
+    blob: bytes
+    format: KeyFormatType | None = None
+
+    def __repr__(self) -> str:
+        return f"Material({self.kind}, {len(self.blob)} bytes)"
+
+
+class AttributeSet:
+    """The attributes of an object: immutable, in order of their first setting, indexes unique per name."""
+
+    __slots__ = ("_by_key",)
+
+    def __init__(self, attributes: Iterable[Attribute] = ()) -> None:
+        by_key: dict[str, tuple[Attribute, ...]] = {}
+        for attribute in attributes:
+            key = attribute.key
+            by_key[key] = (*by_key.get(key, ()), attribute)
+        self._by_key = by_key
+
+    def __iter__(self) -> Iterator[Attribute]:
+        for instances in self._by_key.values():
+            yield from instances
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._by_key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AttributeSet) and self._by_key == other._by_key
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._by_key))
+
+    def __repr__(self) -> str:
+        return f"AttributeSet({', '.join(self._by_key)})"
+
+    def keys(self) -> list[str]:
+        return list(self._by_key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of the first instance."""
+        instances = self._by_key.get(key)
+        return instances[0].value if instances else default
+
+    def all(self, key: str) -> tuple[Attribute, ...]:
+        return self._by_key.get(key, ())
+
+    def values(self, key: str) -> list[Any]:
+        return [attribute.value for attribute in self._by_key.get(key, ())]
+
+    def _changed(self, key: str, instances: tuple[Attribute, ...]) -> AttributeSet:
+        changed = AttributeSet()
+        by_key = dict(self._by_key)
+        if instances:
+            by_key[key] = instances
+        else:
+            by_key.pop(key, None)
+        changed._by_key = by_key
+        return changed
+
+    def set(self, name: str, value: Any) -> AttributeSet:
+        """Give the standard attribute this single value; None removes it."""
+        return self._changed(name, () if value is None else (Attribute(name, value),))
+
+    def put(self, attribute: Attribute) -> AttributeSet:
+        """Make this the only instance."""
+        return self._changed(attribute.key, (attribute,))
+
+    def add(self, attribute: Attribute) -> AttributeSet:
+        """Append an instance under the next free Attribute Index."""
+        present = self._by_key.get(attribute.key, ())
+        index = max((a.index or 0 for a in present), default=-1) + 1
+        return self._changed(attribute.key, (*present, replace(attribute, index=index)))
+
+    def replace_instances(self, key: str, instances: tuple[Attribute, ...]) -> AttributeSet:
+        return self._changed(key, instances)
+
+    def remove(self, key: str) -> AttributeSet:
+        return self._changed(key, ())
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedObject:
+    """One managed object of one tenant; `version` is the row version for the optimistic lock, 0 before storing."""
+
+    uid: str
+    tenant: str
+    owner: str
+    object_type: ObjectType
+    protection: ProtectionLevel
+    state: State | None
+    attributes: AttributeSet
+    material: Material | None
+    version: int = 0
+
+    @property
+    def algorithm(self) -> CryptographicAlgorithm | None:
+        return self.attributes.get("Cryptographic Algorithm")  # type: ignore[no-any-return]
+
+    @property
+    def length(self) -> int:
+        """Cryptographic Length in bits, 0 where it is unknown."""
+        return self.attributes.get("Cryptographic Length", 0)  # type: ignore[no-any-return]
+
+    @property
+    def usage_mask(self) -> int:
+        return int(self.attributes.get("Cryptographic Usage Mask", CryptographicUsageMask(0)))
+
+    @property
+    def curve(self) -> RecommendedCurve | None:
+        parameters = self.attributes.get("Cryptographic Domain Parameters")
+        return parameters.recommended_curve if parameters is not None else None
+
+    @property
+    def names(self) -> list[str]:
+        return [name.name_value for name in self.attributes.values("Name")]
+
+    def with_attributes(self, attributes: AttributeSet) -> ManagedObject:
+        return replace(self, attributes=attributes)
+
+    def set(self, name: str, value: Any) -> ManagedObject:
+        return replace(self, attributes=self.attributes.set(name, value))

@@ -1,0 +1,100 @@
+"""What a tenant allows: roles, algorithms, defaults and quotas. Closed: what is not granted is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+
+from protocol.enums import CryptographicAlgorithm, ObjectType, Operation, RecommendedCurve, ResultReason
+
+from kmsd.domain.errors import KmsError, permission_denied
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
+
+
+class Keeping(str, Enum):
+    """How HSM keys are kept: wrapped in the store, or resident in the token."""
+
+    WRAPPED = "wrapped"
+    RESIDENT = "resident"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Operations x object types x name patterns; None stands for all. Patterns are shell globs, case matters."""
+
+    operations: frozenset[Operation] | None
+    object_types: frozenset[ObjectType] | None = None
+    names: tuple[str, ...] | None = None
+
+    def covers(self, operation: Operation, key: ManagedObject) -> bool:
+        if self.operations is not None and operation not in self.operations:
+            return False
+        if self.object_types is not None and key.object_type not in self.object_types:
+            return False
+        if self.names is None:
+            return True
+        return any(fnmatchcase(name, pattern) for name in key.names for pattern in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPolicy:
+    """A tenant's rules, as its configuration states them."""
+
+    roles: Mapping[str, tuple[Permission, ...]]
+    algorithms: Mapping[CryptographicAlgorithm, frozenset[int] | None]
+    """Allowed algorithms and their lengths in bits; None allows every length that a provider offers."""
+    default_protection: ProtectionLevel
+    keeping: Keeping = Keeping.WRAPPED
+    maximum_objects: int | None = None
+
+
+class Grants:
+    """The permissions of one identity, ready for the question that each request asks."""
+
+    __slots__ = ("_all", "_by_operation")
+
+    def __init__(self, permissions: Iterable[Permission]) -> None:
+        self._all = tuple(permissions)
+        self._by_operation: dict[Operation, tuple[Permission, ...]] = {}
+
+    def _relevant(self, operation: Operation) -> tuple[Permission, ...]:
+        found = self._by_operation.get(operation)
+        if found is None:
+            found = tuple(p for p in self._all if p.operations is None or operation in p.operations)
+            if operation.known:
+                self._by_operation[operation] = found
+        return found
+
+    def may(self, operation: Operation) -> bool:
+        """Whether any permission names the operation; the object is judged later, once it is known."""
+        return bool(self._relevant(operation))
+
+    def covers_all(self, operation: Operation) -> bool:
+        """Whether the operation is granted on every object, whatever it is."""
+        return any(p.object_types is None and p.names is None for p in self._relevant(operation))
+
+    def covers(self, operation: Operation, key: ManagedObject) -> bool:
+        return any(permission.covers(operation, key) for permission in self._relevant(operation))
+
+
+def check_operation(grants: Grants, operation: Operation) -> None:
+    """Raise KmsError Permission Denied where no role of the client has the operation."""
+    if not grants.may(operation):
+        raise permission_denied(f"not permitted: {operation.name.replace('_', ' ').title()}")
+
+
+def check_algorithm(
+    policy: TenantPolicy,
+    algorithm: CryptographicAlgorithm,
+    length: int,
+    curve: RecommendedCurve | None = None,
+) -> None:
+    """Raise KmsError where the tenant does not allow keys of this algorithm and length (bits)."""
+    lengths = policy.algorithms.get(algorithm, frozenset())
+    if lengths is not None and length not in lengths:
+        what = curve.name if curve is not None else f"{length} bits"
+        raise KmsError(
+            ResultReason.PERMISSION_DENIED, f"the tenant does not allow {algorithm.name} keys of {what}"
+        )

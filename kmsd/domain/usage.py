@@ -1,0 +1,130 @@
+"""The permit: no provider uses a key without one, and only `permit` makes one.
+
+KMIP 1.4 §3.22 (State), §3.19 (Cryptographic Usage Mask), §3.25-3.27 (dates), §3.21 (Usage Limits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask as Mask,
+    KeyFormatType,
+    ObjectType,
+    RecommendedCurve,
+    ResultReason,
+    State,
+    UsageLimitsUnit,
+)
+from protocol.structures import CryptographicParameters
+
+from kmsd.domain.errors import KmsError, wrong_state
+from kmsd.domain.objects import ManagedObject, Material, ProtectionLevel
+
+
+class Purpose(IntEnum):
+    """What a key is used for; the value is the bit that its Cryptographic Usage Mask must hold."""
+
+    ENCRYPT = Mask.ENCRYPT
+    DECRYPT = Mask.DECRYPT
+    SIGN = Mask.SIGN
+    VERIFY = Mask.VERIFY
+    MAC_GENERATE = Mask.MAC_GENERATE
+    MAC_VERIFY = Mask.MAC_VERIFY
+    WRAP = Mask.WRAP_KEY
+    UNWRAP = Mask.UNWRAP_KEY
+    DERIVE = Mask.DERIVE_KEY
+    EXPORT = 0
+    """Handing out the material: decided by policy, Sensitive and Extractable, not by the usage mask."""
+
+
+PROTECTING = frozenset({Purpose.ENCRYPT, Purpose.SIGN, Purpose.MAC_GENERATE, Purpose.WRAP, Purpose.DERIVE})
+"""Uses that apply protection: refused outside Active and after the Protect Stop Date (KMIP 1.4 §3.26)."""
+
+# Deactivated and Compromised objects process what was protected before, they protect nothing new
+# (KMIP 1.4 §3.22: "only be used to process cryptographically-protected information").
+_STATES: dict[bool, frozenset[State]] = {
+    True: frozenset({State.ACTIVE}),
+    False: frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A permit to use one key for one purpose with these parameters."""
+
+    tenant: str
+    uid: str
+    object_type: ObjectType
+    purpose: Purpose
+    algorithm: CryptographicAlgorithm | None
+    length: int
+    curve: RecommendedCurve | None
+    parameters: CryptographicParameters
+    protection: ProtectionLevel
+    material: Material
+    format: KeyFormatType | None = None
+
+
+def permit(key: ManagedObject, purpose: Purpose, parameters: CryptographicParameters, now: int) -> KeyUse:
+    """Check state, usage mask and dates, and give the permit; `now` in POSIX seconds.
+
+    Raises KmsError: Wrong Key Lifecycle State, Incompatible Cryptographic Usage Mask, Object Destroyed,
+    Key Value Not Present.
+    """
+    if key.state in (State.DESTROYED, State.DESTROYED_COMPROMISED):
+        raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
+    if purpose is not Purpose.EXPORT:
+        if not key.usage_mask & purpose:
+            raise KmsError(
+                ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
+                f"the Cryptographic Usage Mask does not allow {purpose.name.replace('_', ' ').title()}",
+            )
+        protecting = purpose in PROTECTING
+        if key.state not in _STATES[protecting]:
+            state = key.state.name.replace("_", "-").title() if key.state is not None else "stateless"
+            raise wrong_state(f"the object is {state}")
+        _check_dates(key, protecting, now)
+    if key.material is None:
+        raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the object has no key value")
+    return KeyUse(
+        tenant=key.tenant,
+        uid=key.uid,
+        object_type=key.object_type,
+        purpose=purpose,
+        algorithm=key.algorithm,
+        length=key.length,
+        curve=key.curve,
+        parameters=parameters,
+        protection=key.protection,
+        material=key.material,
+        format=key.material.format,
+    )
+
+
+def _check_dates(key: ManagedObject, protecting: bool, now: int) -> None:
+    """KMIP 1.4 §3.25: not used for processing before Process Start Date; §3.26: not for protection after the
+    Protect Stop Date."""
+    if protecting:
+        stop = key.attributes.get("Protect Stop Date")
+        if stop is not None and now >= stop:
+            raise wrong_state("the Protect Stop Date has passed")
+    else:
+        start = key.attributes.get("Process Start Date")
+        if start is not None and now < start:
+            raise wrong_state("the Process Start Date has not come")
+
+
+def charge(key: ManagedObject, size: int) -> ManagedObject:
+    """The key with its Usage Limits Count lowered by this use: `size` bytes, or one object (KMIP 1.4 §3.21).
+
+    Raises KmsError Usage Limit Exceeded.
+    """
+    limits = key.attributes.get("Usage Limits")
+    cost = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else 1
+    left = (limits.usage_limits_count or 0) - cost
+    if left < 0:
+        raise KmsError(ResultReason.USAGE_LIMIT_EXCEEDED, "the Usage Limits are used up")
+    return key.set("Usage Limits", replace(limits, usage_limits_count=left))

@@ -1,0 +1,67 @@
+"""What each operation does. One row here, one in protocol.operations.OPERATIONS; a test holds the names equal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from protocol.enums import Operation
+
+from kmsd.operations import (
+    activate,
+    add_attribute,
+    check,
+    create,
+    create_key_pair,
+    decrypt,
+    delete_attribute,
+    destroy,
+    discover_versions,
+    encrypt,
+    get,
+    get_attribute_list,
+    get_attributes,
+    hash,
+    locate,
+    mac,
+    mac_verify,
+    modify_attribute,
+    query,
+    register,
+    revoke,
+    rng_retrieve,
+    set_attribute,
+    sign,
+    signature_verify,
+)
+
+Handler = Callable[[Any, Any], Awaitable[Any]]
+"""(Context, request payload) -> response payload, or KmsError."""
+
+HANDLERS: Mapping[Operation, Handler] = {
+    Operation.CREATE: create.handle,
+    Operation.CREATE_KEY_PAIR: create_key_pair.handle,
+    Operation.REGISTER: register.handle,
+    Operation.LOCATE: locate.handle,
+    Operation.CHECK: check.handle,
+    Operation.GET: get.handle,
+    Operation.GET_ATTRIBUTES: get_attributes.handle,
+    Operation.GET_ATTRIBUTE_LIST: get_attribute_list.handle,
+    Operation.ADD_ATTRIBUTE: add_attribute.handle,
+    Operation.MODIFY_ATTRIBUTE: modify_attribute.handle,
+    Operation.SET_ATTRIBUTE: set_attribute.handle,
+    Operation.DELETE_ATTRIBUTE: delete_attribute.handle,
+    Operation.ACTIVATE: activate.handle,
+    Operation.REVOKE: revoke.handle,
+    Operation.DESTROY: destroy.handle,
+    Operation.QUERY: query.handle,
+    Operation.DISCOVER_VERSIONS: discover_versions.handle,
+    Operation.ENCRYPT: encrypt.handle,
+    Operation.DECRYPT: decrypt.handle,
+    Operation.SIGN: sign.handle,
+    Operation.SIGNATURE_VERIFY: signature_verify.handle,
+    Operation.MAC: mac.handle,
+    Operation.MAC_VERIFY: mac_verify.handle,
+    Operation.RNG_RETRIEVE: rng_retrieve.handle,
+    Operation.HASH: hash.handle,
+}

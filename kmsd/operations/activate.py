@@ -1,0 +1,14 @@
+"""Activate: KMIP 1.4 §4.20, 2.1 §6.1.1."""
+
+from __future__ import annotations
+
+from protocol.operations.activate import ActivateRequest, ActivateResponse
+
+from kmsd.domain import lifecycle
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: ActivateRequest) -> ActivateResponse:
+    key = await ctx.load(request.unique_identifier)
+    ctx.save(lifecycle.activate(key, ctx.now))
+    return ActivateResponse(unique_identifier=key.uid)

@@ -1,0 +1,16 @@
+"""Add Attribute: KMIP 1.4 §4.14, 2.1 §6.1.2."""
+
+from __future__ import annotations
+
+from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeResponse
+
+from kmsd.domain import attribute_rules
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: AddAttributeRequest) -> AddAttributeResponse:
+    key = await ctx.load(request.unique_identifier)
+    added = attribute_rules.add(key, request.new_attribute, ctx.now)
+    ctx.save(added)
+    instance = added.attributes.all(request.new_attribute.key)[-1]
+    return AddAttributeResponse(unique_identifier=key.uid, attribute=instance)

@@ -1,0 +1,294 @@
+"""What one batch item sees: the client, the clock, the objects it may touch, and the providers.
+
+A handler loads, lets the domain decide, acts through a provider, and saves. Nothing is written before the item is
+done; then its changes and its audit record are committed together (or with the whole batch, under Undo).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import trio
+from protocol.enums import (
+    CryptographicAlgorithm,
+    Data,
+    Operation,
+    ResultReason,
+    UniqueIdentifier,
+)
+from protocol.versions import ProtocolVersion
+
+from kmsd.crypto import errors as crypto
+from kmsd.crypto.provider import KeyReference, Provider
+from kmsd.domain import lifecycle
+from kmsd.domain.errors import KmsError, invalid_field, object_not_found, permission_denied
+from kmsd.domain.identity import Identity
+from kmsd.domain.locate import LocateQuery, matches
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.policy import Grants
+from kmsd.operations.services import Services, Tenant
+
+T = TypeVar("T")
+
+# What a provider raises, as the client reads it.
+CRYPTO_REASONS: dict[type[crypto.CryptoError], ResultReason] = {
+    crypto.InvalidParametersError: ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
+    crypto.UnsupportedError: ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
+    crypto.CryptographicFailureError: ResultReason.CRYPTOGRAPHIC_FAILURE,
+    crypto.KeyMaterialError: ResultReason.INVALID_FIELD,
+    crypto.HsmUnavailableError: ResultReason.PROTECTION_STORAGE_UNAVAILABLE,
+}
+
+# KMIP 2.1 §11.58: which operation's identifiers a Unique Identifier enumeration stands for, and which of them.
+_REFERENCES: dict[UniqueIdentifier, tuple[Operation, int | None]] = {
+    UniqueIdentifier.CERTIFY: (Operation.CERTIFY, None),
+    UniqueIdentifier.CREATE: (Operation.CREATE, None),
+    UniqueIdentifier.CREATE_KEY_PAIR: (Operation.CREATE_KEY_PAIR, None),
+    UniqueIdentifier.CREATE_KEY_PAIR_PRIVATE_KEY: (Operation.CREATE_KEY_PAIR, 0),
+    UniqueIdentifier.CREATE_KEY_PAIR_PUBLIC_KEY: (Operation.CREATE_KEY_PAIR, 1),
+    UniqueIdentifier.CREATE_SPLIT_KEY: (Operation.CREATE_SPLIT_KEY, None),
+    UniqueIdentifier.DERIVE_KEY: (Operation.DERIVE_KEY, None),
+    UniqueIdentifier.IMPORT: (Operation.IMPORT, None),
+    UniqueIdentifier.JOIN_SPLIT_KEY: (Operation.JOIN_SPLIT_KEY, None),
+    UniqueIdentifier.LOCATE: (Operation.LOCATE, None),
+    UniqueIdentifier.REGISTER: (Operation.REGISTER, None),
+    UniqueIdentifier.RE_KEY: (Operation.RE_KEY, None),
+    UniqueIdentifier.RE_CERTIFY: (Operation.RE_CERTIFY, None),
+    UniqueIdentifier.RE_KEY_KEY_PAIR: (Operation.RE_KEY_KEY_PAIR, None),
+    UniqueIdentifier.RE_KEY_KEY_PAIR_PRIVATE_KEY: (Operation.RE_KEY_KEY_PAIR, 0),
+    UniqueIdentifier.RE_KEY_KEY_PAIR_PUBLIC_KEY: (Operation.RE_KEY_KEY_PAIR, 1),
+}
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the items of one request share. `pending` holds changes not yet committed, in order of first change."""
+
+    services: Services
+    tenant: Tenant
+    identity: Identity
+    grants: Grants
+    version: ProtocolVersion
+    now: int
+    """POSIX seconds, one instant for the whole request."""
+    placeholder: str | None = None
+    """The ID Placeholder (KMIP 1.4 §4); it dies with the batch."""
+    pending: dict[str, ManagedObject] = field(default_factory=dict)
+    identifiers: dict[Operation, list[str]] = field(default_factory=dict)
+    """Unique Identifiers that the latest item of each operation gave, for the references of KMIP 2.x."""
+    data: list[tuple[Operation, bytes | None]] = field(default_factory=list)
+    """The Data of each item so far, for the references of KMIP 2.x."""
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    """Effects outside the store that must not happen before the change is durable; they block."""
+    on_rollback: list[Callable[[], None]] = field(default_factory=list)
+    """Undo what a provider has made for changes that are not kept; they block."""
+
+
+class Context:
+    """One batch item's view. `touched` are the identifiers for the audit record."""
+
+    __slots__ = ("_item", "batch", "operation", "services", "tenant", "touched")
+
+    def __init__(self, batch: Batch, operation: Operation) -> None:
+        self.batch = batch
+        self.services = batch.services
+        self.tenant = batch.tenant
+        self.operation = operation
+        self.touched: list[str] = []
+        self._item: dict[str, ManagedObject] = {}
+
+    @property
+    def now(self) -> int:
+        return self.batch.now
+
+    @property
+    def version(self) -> ProtocolVersion:
+        return self.batch.version
+
+    # --- objects ---------------------------------------------------------------------------------------------
+
+    async def load(self, identifier: str | UniqueIdentifier | int | None = None) -> ManagedObject:
+        """The object as it is now, if this client may use it for this operation.
+
+        None is the ID Placeholder. Raises KmsError: Object Not Found (also for what other tenants own),
+        Permission Denied, Object Archived.
+        """
+        key = self.peek(self.resolve(identifier))
+        if lifecycle.is_archived(key) and self.operation not in ONLINE_AND_ARCHIVED:
+            raise KmsError(ResultReason.OBJECT_ARCHIVED, "the object is archived")
+        return key
+
+    def peek(self, uid: str) -> ManagedObject:
+        """As `load`, archived or not."""
+        self.touched.append(uid)
+        key = self._item.get(uid) or self.batch.pending.get(uid)
+        if key is None:
+            key = self.services.store.get(self.tenant.name, uid)
+        if key is None:
+            raise object_not_found(uid)
+        key = lifecycle.advance(key, self.now)
+        self.authorise(key)
+        return key
+
+    def authorise(self, key: ManagedObject) -> None:
+        if not self.batch.grants.covers(self.operation, key):
+            raise permission_denied()
+
+    def resolve(self, identifier: str | UniqueIdentifier | int | None) -> str:
+        """The identifier that a request means: as it stands, the ID Placeholder, or a reference to an earlier
+        item (KMIP 2.1 §11.58)."""
+        if isinstance(identifier, UniqueIdentifier):
+            if identifier == UniqueIdentifier.ID_PLACEHOLDER:
+                identifier = None
+            else:
+                return self._referenced(identifier)
+        if identifier is None:
+            if self.batch.placeholder is None:
+                raise invalid_field("no Unique Identifier is given and the ID Placeholder is empty")
+            return self.batch.placeholder
+        if isinstance(identifier, str):
+            return identifier
+        given = [uid for uids in self.batch.identifiers.values() for uid in uids]
+        try:
+            return given[identifier]
+        except IndexError:
+            raise invalid_field(f"no identifier number {identifier} in this batch") from None
+
+    def _referenced(self, identifier: UniqueIdentifier) -> str:
+        operation, position = _REFERENCES.get(identifier, (None, None))
+        given = self.batch.identifiers.get(operation, []) if operation is not None else []
+        if position is not None and position < len(given):
+            return given[position]
+        if position is None and len(given) == 1:
+            return given[0]
+        raise invalid_field("the Unique Identifier refers to no single object of an earlier item")
+
+    def resolve_data(self, data: bytes | Data | int | None) -> bytes:
+        """The bytes that a request means: its own, or the Data of an earlier item (KMIP 2.1 §11.13)."""
+        if isinstance(data, bytes):
+            return data
+        if data is None:
+            raise KmsError(ResultReason.INVALID_MESSAGE, "Data is missing")
+        found: bytes | None = None
+        if isinstance(data, Data):
+            wanted = _DATA_REFERENCES.get(data)
+            found = next((d for operation, d in reversed(self.batch.data) if operation == wanted), None)
+        elif -len(self.batch.data) <= data < len(self.batch.data):
+            found = self.batch.data[data][1]
+        if found is None:
+            raise invalid_field("Data refers to no earlier result")
+        return found
+
+    def save(self, *keys: ManagedObject) -> None:
+        """Keep the change for the commit; Last Change Date is set here (KMIP 1.4 §3.38)."""
+        for key in keys:
+            self._item[key.uid] = key.set("Last Change Date", self.now)
+            if key.uid not in self.touched:
+                self.touched.append(key.uid)
+
+    def keep(self) -> None:
+        """The item succeeded: its changes join those of the batch."""
+        self.batch.pending.update(self._item)
+        self._item.clear()
+
+    def give(self, *uids: str, placeholder: str | None = None) -> None:
+        """The identifiers this operation answers with; the ID Placeholder becomes the one, or `placeholder`."""
+        self.batch.identifiers[self.operation] = list(uids)
+        self.batch.placeholder = placeholder or (uids[0] if len(uids) == 1 else None)
+        self.touched.extend(uid for uid in uids if uid not in self.touched)
+
+    def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
+        """The identifiers that match and that this client may locate, newest first, and how many there are in all
+        where that is known without a second search."""
+        accept = None if self.batch.grants.covers_all(Operation.LOCATE) else self._may_locate
+        pending = self.batch.pending
+        if not pending:
+            found = self.services.store.locate(query, accept)
+            whole = query.maximum_items is None and not query.offset_items
+            return found, len(found) if whole else None
+        # Changes that are not committed yet (a batch with Undo): the store does not know them.
+        everything = replace(query, maximum_items=None, offset_items=0)
+        hits = [uid for uid in self.services.store.locate(everything, accept) if uid not in pending]
+        changed = [key for key in pending.values() if matches(everything, key) and self._may_locate(key)]
+        found = [key.uid for key in reversed(changed)] + hits
+        stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
+        return found[query.offset_items : stop], len(found)
+
+    def _may_locate(self, key: ManagedObject) -> bool:
+        return self.batch.grants.covers(Operation.LOCATE, key)
+
+    def new_uid(self) -> str:
+        return str(uuid.uuid4())
+
+    # --- providers -------------------------------------------------------------------------------------------
+
+    def provider(self, protection: ProtectionLevel) -> Provider:
+        provider = self.tenant.providers.get(protection)
+        if provider is None:
+            raise KmsError(
+                ResultReason.PROTECTION_STORAGE_UNAVAILABLE, f"this tenant has no {protection.value} protection"
+            )
+        return provider
+
+    async def crypto(
+        self,
+        provider: Provider,
+        call: Callable[..., T],
+        *arguments: Any,
+        algorithm: CryptographicAlgorithm | None = None,
+        size: int = 0,
+    ) -> T:
+        """One trip to a provider: on the event loop where it is surely short, in a thread otherwise.
+
+        A PKCS#11 call is never abandoned half-way: cancellation waits for it.
+        """
+        with refused():
+            if provider.is_short(algorithm, size):
+                return call(*arguments)
+            return await trio.to_thread.run_sync(
+                call, *arguments, limiter=self.services.crypto_limiter, abandon_on_cancel=False
+            )
+
+    def forget_on_rollback(self, provider: Provider, reference: KeyReference, key: ManagedObject) -> None:
+        """What the provider made for `key` is removed again if the change is not kept."""
+        material = key.material
+        if material is not None and material.kind == "resident":
+            self.batch.on_rollback.append(lambda: provider.destroy(reference, material))
+
+
+class refused:  # noqa: N801  (a context manager, read as a word)
+    """What a provider refuses becomes what the client reads; what it does not refuse on purpose passes."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, crypto.CryptoError):
+            reason = CRYPTO_REASONS.get(type(error))
+            if reason is not None:
+                raise KmsError(reason, str(error)) from error
+
+
+_DATA_REFERENCES: dict[Data, Operation] = {
+    Data.DECRYPT: Operation.DECRYPT,
+    Data.ENCRYPT: Operation.ENCRYPT,
+    Data.HASH: Operation.HASH,
+    Data.MAC_MAC_DATA: Operation.MAC,
+    Data.RNG_RETRIEVE: Operation.RNG_RETRIEVE,
+    Data.SIGN_SIGNATURE_DATA: Operation.SIGN,
+}
+
+ONLINE_AND_ARCHIVED = frozenset(
+    {Operation.GET_ATTRIBUTES, Operation.GET_ATTRIBUTE_LIST, Operation.RECOVER, Operation.ARCHIVE, Operation.DESTROY}
+)
+"""Operations that take an archived object too. "Object is archived" is an error of all others (KMIP 1.4 §11)."""
+
+
+def reference(key: ManagedObject) -> KeyReference:
+    """What binds sealed material to its object."""
+    return KeyReference(
+        tenant=key.tenant, uid=key.uid, object_type=key.object_type, algorithm=key.algorithm, length=key.length
+    )

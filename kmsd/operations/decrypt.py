@@ -1,0 +1,42 @@
+"""Decrypt: KMIP 1.4 §4.30, 2.1 §6.1.11."""
+
+from __future__ import annotations
+
+from protocol.enums import BlockCipherMode, ResultReason
+from protocol.operations.decrypt import DecryptRequest, DecryptResponse
+from protocol.versions import V1_4
+
+from kmsd.crypto.parameters import cipher_scheme
+from kmsd.domain.errors import KmsError
+from kmsd.domain.usage import Purpose
+from kmsd.operations.context import Context, refused
+from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.using import permitted
+
+AUTHENTICATED = frozenset({BlockCipherMode.GCM})
+
+
+async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
+    refuse_streaming(request)
+    data = ctx.resolve_data(request.data)
+    use = await permitted(ctx, request.unique_identifier, Purpose.DECRYPT, request.cryptographic_parameters)
+    tag = request.authenticated_encryption_tag
+    if ctx.version < V1_4 and use.permit.parameters.block_cipher_mode in AUTHENTICATED:
+        # Authenticated Encryption Tag is a field since 1.4; before, the tag follows the ciphertext.
+        with refused():
+            length = cipher_scheme(use.permit.parameters).tag_length
+        if len(data) < length:
+            raise KmsError(ResultReason.CRYPTOGRAPHIC_FAILURE, "cryptographic failure")
+        data, tag = data[:-length], data[-length:]
+    plain = await ctx.crypto(
+        use.provider,
+        use.provider.decrypt,
+        use.permit,
+        data,
+        request.iv_counter_nonce,
+        request.authenticated_encryption_additional_data,
+        tag,
+        algorithm=use.key.algorithm,
+        size=len(data),
+    )
+    return DecryptResponse(unique_identifier=use.key.uid, data=plain)

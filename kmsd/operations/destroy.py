@@ -1,0 +1,20 @@
+"""Destroy: KMIP 1.4 §4.22, 2.1 §6.1.15. The material is gone, the metadata stays."""
+
+from __future__ import annotations
+
+from protocol.operations.destroy import DestroyRequest, DestroyResponse
+
+from kmsd.domain import lifecycle
+from kmsd.operations.context import Context, reference
+
+
+async def handle(ctx: Context, request: DestroyRequest) -> DestroyResponse:
+    key = await ctx.load(request.unique_identifier)
+    ctx.save(lifecycle.destroy(key, ctx.now))
+    material = key.material
+    if material is not None:
+        provider = ctx.provider(key.protection)
+        # The provider forgets the key only once the store has: a crash in between leaves an object that can be
+        # destroyed again, never a key that is said to be there and is not.
+        ctx.batch.after_commit.append(lambda: provider.destroy(reference(key), material))
+    return DestroyResponse(unique_identifier=key.uid)

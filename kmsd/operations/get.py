@@ -1,0 +1,105 @@
+"""Get: KMIP 1.4 §4.11, 2.1 §6.1.19: the object's value, wrapped where asked, if anybody may have it at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
+from protocol.objects import KeyBlock, KeyValue
+from protocol.operations.get import GetRequest, GetResponse
+from protocol.structures import CryptographicParameters
+from protocol.versions import V2_0
+
+from kmsd.crypto import keyformats
+from kmsd.crypto.errors import UnsupportedError
+from kmsd.domain import lifecycle, usage
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.usage import Purpose
+from kmsd.operations import shells
+from kmsd.operations.context import Context
+from kmsd.operations.wrapped import wrap
+
+_NO_PARAMETERS = CryptographicParameters()
+
+SECRETS = frozenset(ObjectType) - {
+    ObjectType.PUBLIC_KEY,
+    ObjectType.CERTIFICATE,
+    ObjectType.CERTIFICATE_REQUEST,
+    ObjectType.TEMPLATE,
+}
+
+
+async def handle(ctx: Context, request: GetRequest) -> GetResponse:
+    key = await ctx.load(request.unique_identifier)
+    specification = request.key_wrapping_specification
+    _check_exportable(key, wrapped=specification is not None)
+    if request.key_wrap_type == KeyWrapType.AS_REGISTERED and specification is not None:
+        raise KmsError(ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED, "the object is not kept wrapped")
+    material = await export(ctx, key)
+    wire: Any = shells.restore(key)
+    field = shells.VALUE_FIELDS.get(type(wire))
+    if field is not None:
+        wire = replace(wire, **{field: material})
+    else:
+        block = _key_block(ctx, key, material, request)
+        if specification is not None:
+            block = await wrap(ctx, key, block, specification)
+        wire = replace(wire, key_block=block)
+    if key.attributes.get("Fresh"):
+        # KMIP 1.4 §3.34: no longer fresh "as soon as the object has been served to a client".
+        ctx.save(key.set("Fresh", False))
+    return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=wire)
+
+
+def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
+    """Raises KmsError: Object Destroyed, Key Value Not Present, Not Extractable, Sensitive."""
+    if lifecycle.is_destroyed(key):
+        raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
+    if key.material is None:
+        raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the object has no key value")
+    if key.object_type not in SECRETS:
+        return
+    if key.protection is ProtectionLevel.HSM:
+        # Also wrapped: the plaintext of an HSM key exists in the HSM only.
+        raise KmsError(ResultReason.NOT_EXTRACTABLE, "the key never leaves the HSM")
+    if key.attributes.get("Extractable") is False:
+        raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
+    if key.attributes.get("Sensitive") and not wrapped:
+        raise KmsError(ResultReason.SENSITIVE, "the object is Sensitive: it is given wrapped only")
+
+
+async def export(ctx: Context, key: ManagedObject) -> bytes:
+    """The plaintext in the format it is kept in."""
+    permit = usage.permit(key, Purpose.EXPORT, _NO_PARAMETERS, ctx.now)
+    provider = ctx.provider(key.protection)
+    return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
+
+
+def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest) -> KeyBlock:
+    assert key.material is not None
+    kept = key.material.format or KeyFormatType.RAW
+    wanted = request.key_format_type
+    if wanted is None:
+        # 1.x gives the format of registration (1.4 §4.11), 2.x the default of the object (2.1 §4.26).
+        wanted = (
+            keyformats.default_format(key.object_type, key.algorithm)
+            if ctx.version >= V2_0
+            else key.attributes.get("Key Format Type", kept)
+        )
+    try:
+        value = keyformats.convert(key.object_type, material, kept, wanted, request.key_compression_type)
+    except UnsupportedError as error:
+        reason = ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED
+        if request.key_compression_type is not None:
+            reason = ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED
+        raise KmsError(reason, str(error)) from error
+    return KeyBlock(
+        key_format_type=wanted,
+        key_compression_type=request.key_compression_type,
+        key_value=KeyValue(key_material=value),
+        cryptographic_algorithm=key.algorithm,
+        cryptographic_length=key.length or None,
+    )
+

@@ -1,0 +1,16 @@
+"""Get Attribute List: KMIP 1.4 §4.13, 2.1 §6.1.21: the names, each once."""
+
+from __future__ import annotations
+
+from protocol.attributes import AttributeReference
+from protocol.operations.get_attribute_list import GetAttributeListRequest, GetAttributeListResponse
+
+from kmsd.domain import attribute_rules
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: GetAttributeListRequest) -> GetAttributeListResponse:
+    key = await ctx.load(request.unique_identifier)
+    shown = attribute_rules.visible(key, ctx.version)
+    references = dict.fromkeys(AttributeReference(attribute.name, attribute.vendor) for attribute in shown)
+    return GetAttributeListResponse(unique_identifier=key.uid, attribute_references=tuple(references))

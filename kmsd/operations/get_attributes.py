@@ -1,0 +1,14 @@
+"""Get Attributes: KMIP 1.4 §4.12, 2.1 §6.1.20. An attribute that is not set is left out, no error."""
+
+from __future__ import annotations
+
+from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
+
+from kmsd.domain import attribute_rules
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:
+    key = await ctx.load(request.unique_identifier)
+    attributes = attribute_rules.chosen(key, request.attribute_references, ctx.version)
+    return GetAttributesResponse(unique_identifier=key.uid, attributes=tuple(attributes))

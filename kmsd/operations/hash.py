@@ -1,0 +1,21 @@
+"""Hash: KMIP 1.4 §4.38, 2.1 §6.1.24. No key, no secret: done here whatever the tenant's protection is."""
+
+from __future__ import annotations
+
+from protocol.enums import ResultReason
+from protocol.operations.hash import HashRequest, HashResponse
+
+from kmsd.crypto.hashes import digest
+from kmsd.domain.errors import KmsError
+from kmsd.operations.context import Context
+from kmsd.operations.streaming import refuse_streaming
+
+
+async def handle(ctx: Context, request: HashRequest) -> HashResponse:
+    refuse_streaming(request)
+    algorithm = request.cryptographic_parameters.hashing_algorithm
+    if algorithm is None:
+        raise KmsError(ResultReason.INVALID_FIELD, "the Hashing Algorithm is missing")
+    data = ctx.resolve_data(request.data)
+    software = ctx.tenant.software
+    return HashResponse(data=await ctx.crypto(software, digest, algorithm, data, size=len(data)))

@@ -1,0 +1,26 @@
+"""Locate: KMIP 1.4 §4.9, 2.1 §6.1.28. Every attribute asked for is honoured; newest first."""
+
+from __future__ import annotations
+
+from protocol.operations.locate import LocateRequest, LocateResponse
+
+from kmsd.domain.errors import invalid_field
+from kmsd.domain.locate import LocateQuery
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
+    if (request.maximum_items or 0) < 0 or (request.offset_items or 0) < 0:
+        raise invalid_field("Maximum Items and Offset Items are not negative")
+    query = LocateQuery(
+        tenant=ctx.tenant.name,
+        conditions=request.attributes,
+        maximum_items=request.maximum_items,
+        offset_items=request.offset_items or 0,
+        storage_status_mask=request.storage_status_mask,
+        object_group_member=request.object_group_member,
+    )
+    page, total = ctx.locate(query)
+    # KMIP 1.4 §4.9: more than one match empties the ID Placeholder, so that a batch goes on with a single object.
+    ctx.give(*page)
+    return LocateResponse(located_items=total, unique_identifiers=tuple(page))

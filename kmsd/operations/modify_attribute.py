@@ -1,0 +1,14 @@
+"""Modify Attribute: KMIP 1.4 §4.15, 2.1 §6.1.34."""
+
+from __future__ import annotations
+
+from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyAttributeResponse
+
+from kmsd.domain import attribute_rules
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
+    key = await ctx.load(request.unique_identifier)
+    ctx.save(attribute_rules.modify(key, request.new_attribute, request.current_attribute, ctx.now))
+    return ModifyAttributeResponse(unique_identifier=key.uid, attribute=request.new_attribute)

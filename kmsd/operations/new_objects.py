@@ -1,0 +1,68 @@
+"""What Create, Create Key Pair and Register share: the object before it has material."""
+
+from __future__ import annotations
+
+from protocol.attributes import ATTRIBUTES, Template
+from protocol.enums import ObjectType, ResultReason
+from protocol.structures import ProtectionStorageMasks
+
+from kmsd.domain import attribute_rules, making
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.operations.context import Context
+
+_SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multiple)
+
+
+def check_quota(ctx: Context, number: int) -> None:
+    """Raise KmsError Server Limit Exceeded where the tenant would have more objects than it may."""
+    maximum = ctx.tenant.policy.maximum_objects
+    if maximum is not None and ctx.services.store.count_objects(ctx.tenant.name) + number > maximum:
+        raise KmsError(ResultReason.SERVER_LIMIT_EXCEEDED, f"the tenant's quota is {maximum} objects")
+
+
+def begin(
+    ctx: Context,
+    object_type: ObjectType,
+    template: Template | None,
+    masks: ProtectionStorageMasks | None,
+    level: ProtectionLevel | None = None,
+) -> ManagedObject:
+    """The new object as the request's attributes and the tenant make it, if this client may have it.
+
+    `level` overrides what the request and the tenant say, for objects that hold no secret.
+    """
+    if template is not None and template.names:
+        # Templates are deprecated since 1.3; a name that is no template's is Item Not Found (KMIP 1.4 §11.2).
+        raise KmsError(ResultReason.ITEM_NOT_FOUND, f"no template {template.names[0].name_value!r}")
+    attributes = attribute_rules.new(template.attributes if template is not None else (), object_type)
+    if level is None:
+        level = making.protection(attributes, masks, ctx.tenant.policy.default_protection)
+    ctx.provider(level)
+    key = making.candidate(
+        uid=ctx.new_uid(),
+        tenant=ctx.tenant.name,
+        owner=ctx.batch.identity.client,
+        object_type=object_type,
+        level=level,
+        attributes=attributes,
+        now=ctx.now,
+        lease_time=ctx.services.lease_time,
+    )
+    ctx.authorise(key)
+    return key
+
+
+def joined(common: Template | None, specific: Template | None) -> Template:
+    """The common attributes of a pair with those of one key (KMIP 1.4 §4.2)."""
+    parts = [template for template in (common, specific) if template is not None]
+    return Template(
+        attributes=tuple(
+            making.merged(
+                common.attributes if common is not None else (),
+                specific.attributes if specific is not None else (),
+                _SINGLE,
+            )
+        ),
+        names=tuple(name for template in parts for name in template.names),
+    )

@@ -1,0 +1,96 @@
+"""Query: KMIP 1.4 §4.25, 2.1 §6.1.40. What this tenant can do in this version, and nothing that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from protocol.enums import (
+    ObjectType,
+    Operation,
+    QueryFunction,
+    RNGAlgorithm,
+)
+from protocol.names import Tag
+from protocol.operations import OPERATIONS
+from protocol.operations.query import QueryRequest, QueryResponse
+from protocol.structures import (
+    CapabilityInformation,
+    ProtectionStorageMasks,
+    RNGParameters,
+)
+from protocol.ttlv import Item, ItemType
+from protocol.versions import V2_1
+
+from kmsd.domain.making import storage_mask
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.operations.context import Context
+from kmsd.operations.register import REGISTRABLE
+
+
+async def handle(ctx: Context, request: QueryRequest) -> QueryResponse:
+    response = QueryResponse()
+    for function in dict.fromkeys(request.query_functions):
+        answer = _ANSWERS.get(function)
+        # A function that has nothing to tell is answered with nothing (KMIP 1.4 §4.25: "MAY be returned").
+        if answer is not None:
+            answer(ctx, response)
+    return response
+
+
+def _operations(ctx: Context, response: QueryResponse) -> None:
+    response.operations = tuple(_offered(ctx))
+
+
+def _offered(ctx: Context) -> Iterator[Operation]:
+    from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
+
+    for operation in HANDLERS:
+        spec = OPERATIONS[operation]
+        if spec.since <= ctx.version and (spec.until is None or ctx.version <= spec.until):
+            yield operation
+
+
+def _objects(ctx: Context, response: QueryResponse) -> None:
+    response.object_types = tuple(t for t in ObjectType if t in REGISTRABLE)
+
+
+def _server(ctx: Context, response: QueryResponse) -> None:
+    information = ctx.services.information
+    response.vendor_identification = information.vendor
+    response.server_information = Item(
+        Tag.SERVER_INFORMATION,
+        ItemType.STRUCTURE,
+        (Item(Tag.SERVER_VERSION, ItemType.TEXT_STRING, information.version),) if ctx.version >= V2_1 else (),
+    )
+
+
+def _rngs(ctx: Context, response: QueryResponse) -> None:
+    response.rng_parameters = (RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED),)
+
+
+def _capabilities(ctx: Context, response: QueryResponse) -> None:
+    response.capability_information = (
+        CapabilityInformation(
+            streaming_capability=False,
+            asynchronous_capability=False,
+            attestation_capability=False,
+            batch_undo_capability=True,
+            batch_continue_capability=True,
+        ),
+    )
+
+
+def _storage(ctx: Context, response: QueryResponse) -> None:
+    masks = tuple(storage_mask(level) for level in ProtectionLevel if level in ctx.tenant.providers)
+    response.protection_storage_mask = masks
+    response.protection_storage_masks = ProtectionStorageMasks(masks=masks)
+
+
+_ANSWERS: dict[QueryFunction, Callable[[Context, QueryResponse], None]] = {
+    QueryFunction.QUERY_OPERATIONS: _operations,
+    QueryFunction.QUERY_OBJECTS: _objects,
+    QueryFunction.QUERY_SERVER_INFORMATION: _server,
+    QueryFunction.QUERY_RNGS: _rngs,
+    QueryFunction.QUERY_CAPABILITIES: _capabilities,
+    QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: _storage,
+}

@@ -1,0 +1,154 @@
+"""Register: KMIP 1.4 §4.3, 2.1 §6.1.43: an object whose value the client brings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from protocol.attributes import Template
+from protocol.enums import KeyFormatType, ObjectType, ResultReason
+from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
+from protocol.operations.register import RegisterRequest, RegisterResponse
+from protocol.structures import CryptographicDomainParameters
+
+from kmsd.crypto import keyformats
+from kmsd.crypto.keyformats import ParsedKey
+from kmsd.domain import making
+from kmsd.domain.errors import KmsError, invalid_field
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.policy import check_algorithm
+from kmsd.operations import shells
+from kmsd.operations.context import Context, reference, refused
+from kmsd.operations.new_objects import begin, check_quota
+from kmsd.operations.wrapped import unwrap
+
+REGISTRABLE = frozenset(
+    {
+        ObjectType.CERTIFICATE,
+        ObjectType.SYMMETRIC_KEY,
+        ObjectType.PUBLIC_KEY,
+        ObjectType.PRIVATE_KEY,
+        ObjectType.SPLIT_KEY,
+        ObjectType.SECRET_DATA,
+        ObjectType.OPAQUE_OBJECT,
+        ObjectType.PGP_KEY,
+    }
+)
+
+IN_HSM = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PRIVATE_KEY})
+"""What a token keeps and uses. Everything else is sealed under the tenant's key-encryption key."""
+
+
+async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
+    wire: Any = request.managed_object
+    object_type = request.object_type
+    if object_type not in REGISTRABLE:
+        raise KmsError(ResultReason.INVALID_OBJECT_TYPE, "an object of this type is not registered")
+    if OBJECT_TYPES[type(wire)] != object_type:
+        raise invalid_field("the Object Type is not that of the object")
+    check_quota(ctx, 1)
+    block: KeyBlock | None = getattr(wire, "key_block", None)
+    if block is not None and block.key_wrapping_data is not None:
+        block = await unwrap(ctx, block)
+        wire = replace(wire, key_block=block)
+    template = _with_inner_attributes(request.attributes, block)
+    key = begin(
+        ctx,
+        object_type,
+        template,
+        request.protection_storage_masks,
+        None if object_type in IN_HSM else ProtectionLevel.SOFTWARE,
+    )
+    if object_type in shells.SHELLED:
+        key = shells.keep(key, wire)
+    if block is not None and block.key_value is None:
+        key = _without_value(key, block)
+    else:
+        key = await _with_value(ctx, key, wire, block)
+    ctx.save(key)
+    ctx.give(key.uid)
+    return RegisterResponse(unique_identifier=key.uid)
+
+
+def _with_inner_attributes(template: Template, block: KeyBlock | None) -> Template:
+    """Attributes inside the Key Value count where the request does not set them itself (KMIP 1.4 §2.1.4)."""
+    if block is None or not isinstance(block.key_value, KeyValue) or not block.key_value.attributes:
+        return template
+    given = {attribute.key for attribute in template.attributes}
+    inner = tuple(a for a in block.key_value.attributes if a.key not in given)
+    return replace(template, attributes=template.attributes + inner)
+
+
+def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
+    """An object of which the server has only the attributes (KMIP 1.4 §3.41)."""
+    attributes = key.attributes.set("Key Value Present", False)
+    if block.cryptographic_algorithm is not None:
+        attributes = attributes.set("Cryptographic Algorithm", block.cryptographic_algorithm)
+    if block.cryptographic_length is not None:
+        attributes = attributes.set("Cryptographic Length", block.cryptographic_length)
+    return key.with_attributes(attributes.set("Key Format Type", block.key_format_type))
+
+
+async def _with_value(
+    ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None
+) -> ManagedObject:
+    with refused():
+        parsed = _parse(key, wire, block)
+    if parsed.algorithm is not None and key.object_type in making.USED_AS_KEYS:
+        check_algorithm(ctx.tenant.policy, parsed.algorithm, parsed.length, parsed.curve)
+    key = _described(key, parsed)
+    provider = ctx.provider(key.protection)
+    stored = await ctx.crypto(
+        provider,
+        provider.store,
+        reference(key),
+        parsed.material,
+        parsed.format,
+        algorithm=parsed.algorithm,
+        size=len(parsed.material),
+    )
+    digest = stored.digest or hashlib.sha256(parsed.material).digest()
+    key = making.with_material(key, stored.material, parsed.length, digest, parsed.registered)
+    ctx.forget_on_rollback(provider, reference(key), key)
+    return key
+
+
+def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:
+    if isinstance(wire, Certificate):
+        return keyformats.parse_certificate(wire)
+    if block is None:
+        value = getattr(wire, shells.VALUE_FIELDS[type(wire)])
+        return ParsedKey(value, KeyFormatType.OPAQUE, KeyFormatType.OPAQUE, None, 0)
+    if not isinstance(block.key_value, KeyValue):
+        raise invalid_field("the Key Value is wrapped, and no Key Wrapping Data says how")
+    algorithm, length = block.cryptographic_algorithm, block.cryptographic_length
+    if key.algorithm is not None:
+        if algorithm not in (None, key.algorithm):
+            raise invalid_field("two different Cryptographic Algorithms are given")
+        algorithm = key.algorithm
+    if key.length:
+        if length not in (None, key.length):
+            raise invalid_field("two different Cryptographic Lengths are given")
+        length = key.length
+    if algorithm is None and key.object_type == ObjectType.SYMMETRIC_KEY:
+        raise invalid_field("the Cryptographic Algorithm is missing")
+    return keyformats.parse(
+        key.object_type, block.key_format_type, block.key_value.key_material, algorithm, length
+    )
+
+
+def _described(key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
+    """What the material says of itself, where the client did not."""
+    attributes = key.attributes
+    if parsed.algorithm is not None:
+        attributes = attributes.set("Cryptographic Algorithm", parsed.algorithm)
+    if parsed.length:
+        attributes = attributes.set("Cryptographic Length", parsed.length)
+    if parsed.curve is not None:
+        attributes = attributes.set(
+            "Cryptographic Domain Parameters", CryptographicDomainParameters(recommended_curve=parsed.curve)
+        )
+    return key.with_attributes(attributes)
+
+

@@ -1,0 +1,46 @@
+"""What the handlers stand on: the store, the tenants with their providers, and the clock. Built once at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import trio
+from kmsd.crypto.provider import Provider
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.policy import TenantPolicy
+from kmsd.storage.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant at run time: its rules, and where its keys live."""
+
+    name: str
+    policy: TenantPolicy
+    software: Provider
+    """The same as providers[SOFTWARE]: what needs no secret is done there."""
+    providers: Mapping[ProtectionLevel, Provider]
+    """SOFTWARE always; HSM where the tenant has a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInformation:
+    """What Query tells about the server; no more than a client needs."""
+
+    vendor: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Shared by all connections of a process."""
+
+    store: Store
+    tenants: Mapping[str, Tenant]
+    clock: Callable[[], float]
+    """POSIX time in seconds."""
+    crypto_limiter: trio.CapacityLimiter
+    information: ServerInformation
+    lease_time: int = 3600
+    """Seconds, what Lease Time says."""

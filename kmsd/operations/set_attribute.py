@@ -1,0 +1,14 @@
+"""Set Attribute: KMIP 2.1 §6.1.51."""
+
+from __future__ import annotations
+
+from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeResponse
+
+from kmsd.domain import attribute_rules
+from kmsd.operations.context import Context
+
+
+async def handle(ctx: Context, request: SetAttributeRequest) -> SetAttributeResponse:
+    key = await ctx.load(request.unique_identifier)
+    ctx.save(attribute_rules.set_(key, request.new_attribute, ctx.now))
+    return SetAttributeResponse(unique_identifier=key.uid)

@@ -1,0 +1,68 @@
+"""Managed objects without their secret: what Register was given beside the material, and Get must give back.
+
+A Certificate Type, the parts of a Split Key and the like are neither attributes nor material. They are kept as the
+object itself, encoded with an empty value, in an attribute that nobody sees.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from protocol.compiler import decode, encode
+from protocol.attributes import Attribute, AttributeReference
+from protocol.enums import ObjectType
+from protocol.names import Tag
+from protocol.objects import (
+    OBJECT_CLASSES,
+    Certificate,
+    CertificateRequest,
+    KeyBlock,
+    ManagedObject as WireObject,
+    OpaqueObject,
+)
+from protocol.schema import ANY
+from protocol.ttlv import Item, ItemType
+
+from kmsd.domain.attribute_rules import INTERNAL_VENDOR
+from kmsd.domain.objects import ManagedObject
+
+_SHELL = AttributeReference("Shell", INTERNAL_VENDOR)
+
+VALUE_FIELDS: dict[type[WireObject], str] = {
+    Certificate: "certificate_value",
+    CertificateRequest: "certificate_request_value",
+    OpaqueObject: "opaque_data_value",
+}
+"""Where objects without a Key Block keep their value."""
+
+
+def keep(key: ManagedObject, wire: Any) -> ManagedObject:
+    """Remember `wire` without its value."""
+    field = VALUE_FIELDS.get(type(wire))
+    if field is not None:
+        shell = dataclasses.replace(wire, **{field: b""})
+    else:
+        block = wire.key_block
+        shell = dataclasses.replace(
+            wire,
+            key_block=KeyBlock(
+                key_format_type=block.key_format_type, key_compression_type=block.key_compression_type
+            ),
+        )
+    item = Item(Tag.ATTRIBUTE_VALUE, ItemType.BYTE_STRING, encode(shell, ANY))
+    attribute = Attribute(_SHELL.name, item, vendor=_SHELL.vendor)
+    return key.with_attributes(key.attributes.put(attribute))
+
+
+def restore(key: ManagedObject) -> Any:
+    """The object as it was registered, its value still missing; an empty one for keys that were made here."""
+    cls = OBJECT_CLASSES[key.object_type]
+    item = key.attributes.get(_SHELL.key)
+    if item is not None:
+        return decode(cls, item.value, ANY)
+    return cls(key_block=None)  # type: ignore[call-arg]
+
+
+SHELLED = frozenset(OBJECT_CLASSES) - {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY}
+"""Types whose objects say more than their Key Block."""

@@ -1,0 +1,30 @@
+"""Sign: KMIP 1.4 §4.31, 2.1 §6.1.61."""
+
+from __future__ import annotations
+
+from protocol.operations.sign import SignRequest, SignResponse
+
+from kmsd.domain.usage import Purpose
+from kmsd.operations.context import Context
+from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.using import permitted
+
+
+async def handle(ctx: Context, request: SignRequest) -> SignResponse:
+    refuse_streaming(request)
+    digested = request.digested_data
+    data = ctx.resolve_data(request.data) if digested is None else None
+    size = len(data or digested or b"")
+    use = await permitted(
+        ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size
+    )
+    signature = await ctx.crypto(
+        use.provider,
+        use.provider.sign,
+        use.permit,
+        data,
+        digested,
+        algorithm=use.key.algorithm,
+        size=size,
+    )
+    return SignResponse(unique_identifier=use.key.uid, signature_data=signature)

@@ -1,0 +1,48 @@
+"""From a request to a permit: the key, the parameters, and the provider where the key lives."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from protocol.enums import UniqueIdentifier
+from protocol.structures import CryptographicParameters
+
+from kmsd.crypto.parameters import resolve
+from kmsd.crypto.provider import Provider
+from kmsd.domain import usage
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.usage import KeyUse, Purpose
+from kmsd.operations.context import Context, refused
+
+
+class Use(NamedTuple):
+    key: ManagedObject
+    permit: KeyUse
+    provider: Provider
+
+
+async def permitted(
+    ctx: Context,
+    identifier: str | UniqueIdentifier | int | None,
+    purpose: Purpose,
+    requested: CryptographicParameters | None,
+    size: int = 0,
+) -> Use:
+    """Load the key, resolve the parameters (request, then the key's attribute, then defaults), ask for the permit.
+
+    `size` is the number of bytes to be protected, which Usage Limits count.
+    """
+    key = await ctx.load(identifier)
+    parameters = parameters_for(key, purpose, requested)
+    permit = usage.permit(key, purpose, parameters, ctx.now)
+    if purpose in usage.PROTECTING and "Usage Limits" in key.attributes:
+        ctx.save(usage.charge(key, size))
+    return Use(key, permit, ctx.provider(key.protection))
+
+
+def parameters_for(
+    key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None
+) -> CryptographicParameters:
+    """Raises KmsError Bad or Unsupported Cryptographic Parameters."""
+    with refused():
+        return resolve(purpose, key.algorithm, requested, key.attributes.get("Cryptographic Parameters"))

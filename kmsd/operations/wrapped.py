@@ -1,0 +1,70 @@
+"""Key Blocks wrapped under another key of the tenant: out with Get, in with Register (KMIP 1.4 §2.1.5, §2.1.6)."""
+
+from __future__ import annotations
+
+from protocol.enums import ResultReason
+from protocol.objects import KeyBlock, KeyWrappingData, KeyWrappingSpecification
+
+from kmsd.crypto.wrapping import check_specification, unwrap_key_block, wrap_key_block
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.usage import Purpose
+from kmsd.operations.context import Context, refused
+from kmsd.domain.making import USED_AS_KEYS
+from kmsd.operations.using import Use, permitted
+
+
+async def wrap(
+    ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification
+) -> KeyBlock:
+    """The Key Block as the specification of a Get asks. Raises KmsError."""
+    if specification.attribute_names:
+        raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attributes are not wrapped with a key")
+    use = await _wrapping_key(ctx, specification, Purpose.WRAP)
+    if use.key.uid == key.uid:
+        raise KmsError(ResultReason.ILLEGAL_OPERATION, "a key does not wrap itself")
+    return await ctx.crypto(
+        use.provider,
+        wrap_key_block,
+        block,
+        specification,
+        use.provider,
+        use.permit,
+        ctx.version,
+        algorithm=use.key.algorithm,
+    )
+
+
+async def unwrap(ctx: Context, block: KeyBlock) -> KeyBlock:
+    """The plain Key Block of a wrapped one that a client registers. Raises KmsError."""
+    assert block.key_wrapping_data is not None
+    use = await _wrapping_key(ctx, block.key_wrapping_data, Purpose.UNWRAP)
+    return await ctx.crypto(
+        use.provider, unwrap_key_block, block, use.provider, use.permit, ctx.version, algorithm=use.key.algorithm
+    )
+
+
+async def _wrapping_key(
+    ctx: Context, specification: KeyWrappingSpecification | KeyWrappingData, purpose: Purpose
+) -> Use:
+    with refused():
+        check_specification(specification)
+    information = specification.encryption_key_information
+    assert information is not None
+    try:
+        use = await permitted(ctx, information.unique_identifier, purpose, information.cryptographic_parameters)
+    except KmsError as error:
+        reason = _WRAPPING_REASONS.get(error.reason)
+        if reason is None:
+            raise
+        raise KmsError(reason, f"wrapping key: {error.message}") from error
+    if use.key.object_type not in USED_AS_KEYS:
+        raise KmsError(ResultReason.ILLEGAL_OPERATION, "the wrapping object is no key")
+    return use
+
+
+_WRAPPING_REASONS = {
+    ResultReason.OBJECT_NOT_FOUND: ResultReason.WRAPPING_OBJECT_NOT_FOUND,
+    ResultReason.OBJECT_DESTROYED: ResultReason.WRAPPING_OBJECT_DESTROYED,
+    ResultReason.OBJECT_ARCHIVED: ResultReason.WRAPPING_OBJECT_ARCHIVED,
+}

@@ -1,0 +1,376 @@
+"""From a frame to its answer: decode, identify, run the items in order, audit, encode.
+
+Down once, up once. What is wrong with their bytes is a ProtocolError, what is refused is a KmsError; anything else
+is our bug: a traceback in our log, General Failure and no text for the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+import trio
+from protocol.enums import (
+    AsynchronousIndicator,
+    BatchErrorContinuationOption,
+    Operation,
+    ResultReason,
+    ResultStatus,
+)
+from protocol.errors import ProtocolError, UnsupportedVersion
+from protocol.message import (
+    RequestBatchItem,
+    RequestHeader,
+    RequestMessage,
+    ResponseBatchItem,
+    ResponseHeader,
+    ResponseMessage,
+    UnreadablePayload,
+    decode_request,
+    encode_response,
+)
+from protocol.operations import OPERATIONS
+from protocol.versions import V1_4, V2_0, V2_1, ProtocolVersion
+
+from kmsd.domain.errors import KmsError
+from kmsd.domain.policy import check_operation
+from kmsd.domain.records import AuditRecord
+from kmsd.operations import HANDLERS
+from kmsd.operations.context import Batch, Context
+from kmsd.operations.services import Services
+from kmsd.server.identity import Peer, Peers
+from kmsd.server.reasons import for_version
+from kmsd.server.session import Answer
+from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreError
+from kmsd.storage.work import UnitOfWork
+
+log = structlog.get_logger("kmsd.dispatcher")
+
+Stop = BatchErrorContinuationOption.STOP
+Undo = BatchErrorContinuationOption.UNDO
+Success = ResultStatus.SUCCESS
+Failed = ResultStatus.OPERATION_FAILED
+
+_ATTEMPTS = 8
+"""How often an item is run again when another request changed its object in between."""
+
+
+class Dispatcher:
+    """Answers requests; one for the process, no state of any connection."""
+
+    def __init__(self, services: Services, peers: Peers, maximum_items: int) -> None:
+        self._services = services
+        self._peers = peers
+        self._maximum_items = maximum_items
+
+    def connect(self, certificate: bytes, address: str) -> Peer:
+        return self._peers.identify(certificate, address)
+
+    def reject(self, error: ProtocolError) -> bytes:
+        """The answer to bytes that are no request: a header and one item without operation (KMIP 1.4 §11.1)."""
+        version = error.version if isinstance(error, UnsupportedVersion) else V1_4
+        if not isinstance(error, UnsupportedVersion):
+            reason = error.reason
+        else:
+            # Answered in the nearest version that we speak, with the reason of that version.
+            version = V1_4 if version.major < V2_0.major else V2_1
+            reason = ResultReason.UNSUPPORTED_PROTOCOL_VERSION
+        item = _failure(None, None, for_version(reason, None, version), error.message)
+        return encode_response(self._message(version, None, [item]))
+
+    async def respond(self, peer: Peer, frame: bytes) -> Answer:
+        """Run one request. Raises nothing but cancellation and what the log must see."""
+        try:
+            message = decode_request(frame)
+        except ProtocolError as error:
+            # A version we do not speak is no reason to hang up: the client tries another on this connection.
+            return Answer(self.reject(error), close=not isinstance(error, UnsupportedVersion))
+        header = message.header
+        version = header.protocol_version.as_version()
+        try:
+            self._check_header(header, message, version)
+            identity = await self._peers.authenticate(peer, header.authentication)
+        except KmsError as error:
+            items = [
+                self._refusal(item.operation, item.unique_batch_item_id, error, version)
+                for item in message.batch_items[:1]
+            ]
+            return Answer(encode_response(self._message(version, header, items)), close=False)
+        tenant = self._services.tenants[identity.tenant]
+        batch = Batch(
+            services=self._services,
+            tenant=tenant,
+            identity=identity,
+            grants=self._peers.grants(identity),
+            version=version,
+            now=int(self._services.clock()),
+        )
+        items = await self._run(batch, message, peer.address)
+        return Answer(self._encode(version, header, items), close=False)
+
+    # --- the batch -------------------------------------------------------------------------------------------
+
+    def _check_header(self, header: RequestHeader, message: RequestMessage, version: ProtocolVersion) -> None:
+        if len(message.batch_items) > self._maximum_items:
+            raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {self._maximum_items} batch items")
+        if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY and version >= V2_0:
+            raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "no operation is processed asynchronously")
+        if len(message.batch_items) > 1:
+            # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
+            # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
+            ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
+            if len(set(ids)) != len(ids):
+                raise KmsError(ResultReason.INVALID_MESSAGE, "a Unique Batch Item ID occurs twice")
+
+    async def _run(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
+        option = message.header.batch_error_continuation_option or Stop
+        if len(message.batch_items) == 1:
+            option = Stop
+        if option == Undo:
+            return await self._run_undoable(batch, message, address)
+        answers = []
+        for item in message.batch_items:
+            answer = await self._run_alone(batch, item, address)
+            answers.append(answer)
+            if answer.result_status == Failed and option == Stop:
+                break
+        return answers
+
+    async def _run_alone(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
+        """One item, committed before its answer is made; run again where another request was faster."""
+        for _ in range(_ATTEMPTS):
+            before = batch.placeholder
+            answer, context = await self._item(batch, item)
+            audit = self._audit(batch, item, answer, context, address)
+            try:
+                await self._commit(batch, [audit])
+            except ConflictError:
+                batch.placeholder = before
+                batch.pending.clear()
+                await trio.to_thread.run_sync(_call_all, batch.on_rollback)
+                batch.on_rollback.clear()
+                batch.after_commit.clear()
+                continue
+            except DuplicateNameError as error:
+                answer = await self._too_late(batch, item, error, address)
+            return answer
+        refusal = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
+        return await self._too_late(batch, item, refusal, address)
+
+    async def _too_late(
+        self, batch: Batch, item: RequestBatchItem, error: KmsError, address: str
+    ) -> ResponseBatchItem:
+        """The commit refused what the handler decided: nothing is kept, and that is what the audit says."""
+        batch.pending.clear()
+        batch.placeholder = None
+        await trio.to_thread.run_sync(_call_all, batch.on_rollback)
+        batch.on_rollback.clear()
+        batch.after_commit.clear()
+        answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
+        await self._commit(batch, [self._audit(batch, item, answer, None, address)])
+        return answer
+
+    async def _run_undoable(
+        self, batch: Batch, message: RequestMessage, address: str
+    ) -> list[ResponseBatchItem]:
+        """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
+        answers: list[ResponseBatchItem] = []
+        audits = []
+        for item in message.batch_items:
+            answer, context = await self._item(batch, item)
+            answers.append(answer)
+            audits.append(self._audit(batch, item, answer, context, address))
+            if answer.result_status == Failed:
+                break
+        failed = answers[-1].result_status == Failed
+        if not failed:
+            try:
+                await self._commit(batch, audits)
+                return answers
+            except (ConflictError, DuplicateNameError):
+                refusal = KmsError(ResultReason.GENERAL_FAILURE, "another request changed an object of the batch")
+                last = message.batch_items[-1]
+                answers[-1] = self._refusal(last.operation, last.unique_batch_item_id, refusal, batch.version)
+        batch.pending.clear()
+        batch.after_commit.clear()
+        await trio.to_thread.run_sync(_call_all, batch.on_rollback)
+        batch.on_rollback.clear()
+        for answer in answers[:-1]:
+            answer.result_status = ResultStatus.OPERATION_UNDONE
+        undone = [
+            self._audit(batch, item, answer, None, address)
+            for item, answer in zip(message.batch_items, answers, strict=False)
+        ]
+        await self._commit(batch, undone)
+        return answers
+
+    async def _commit(self, batch: Batch, audits: list[AuditRecord]) -> None:
+        work = UnitOfWork()
+        for key in batch.pending.values():
+            if key.version == 0:
+                work.insert(key)
+            else:
+                work.update(key)
+        for audit in audits:
+            work.audit(audit)
+        await self._services.store.commit(work)
+        batch.pending.clear()
+        batch.on_rollback.clear()
+        if batch.after_commit:
+            await trio.to_thread.run_sync(_call_all, batch.after_commit)
+            batch.after_commit.clear()
+
+    # --- one item --------------------------------------------------------------------------------------------
+
+    async def _item(
+        self, batch: Batch, item: RequestBatchItem
+    ) -> tuple[ResponseBatchItem, Context | None]:
+        operation = item.operation
+        context: Context | None = None
+        try:
+            self._check_item(batch, item)
+            context = Context(batch, operation)
+            payload = await HANDLERS[operation](context, item.payload)
+            context.keep()
+        except KmsError as error:
+            answer = self._refusal(operation, item.unique_batch_item_id, error, batch.version)
+        except ProtocolError as error:
+            refusal = KmsError(error.reason, str(error))
+            answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
+        except Exception:
+            log.exception("operation failed", operation=operation.name, tenant=batch.tenant.name)
+            refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
+            answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
+        else:
+            answer = ResponseBatchItem(
+                operation=operation,
+                unique_batch_item_id=item.unique_batch_item_id,
+                result_status=Success,
+                payload=payload,
+            )
+            batch.data.append((operation, getattr(payload, "data", None)))
+            if item.ephemeral:
+                payload.data = None
+        return answer, context
+
+    def _check_item(self, batch: Batch, item: RequestBatchItem) -> None:
+        extension = item.message_extension
+        if extension is not None and extension.criticality_indicator:
+            # KMIP 1.4 §11.1: a critical extension that is not understood.
+            raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the critical Message Extension is not understood")
+        operation = item.operation
+        spec = OPERATIONS.get(operation)
+        if (
+            spec is None
+            or operation not in HANDLERS
+            or batch.version < spec.since
+            or (spec.until is not None and batch.version > spec.until)
+        ):
+            raise KmsError(ResultReason.OPERATION_NOT_SUPPORTED, "the operation is not supported")
+        if isinstance(item.payload, UnreadablePayload):
+            raise item.payload.error
+        if operation not in OPEN_TO_ALL:
+            check_operation(batch.grants, operation)
+
+    def _refusal(
+        self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
+    ) -> ResponseBatchItem:
+        return _failure(operation, item_id, for_version(error.reason, operation, version), error.message)
+
+    def _audit(
+        self,
+        batch: Batch,
+        item: RequestBatchItem,
+        answer: ResponseBatchItem,
+        context: Context | None,
+        address: str,
+    ) -> AuditRecord:
+        touched = list(dict.fromkeys(context.touched)) if context is not None else []
+        return AuditRecord(
+            time=int(self._services.clock() * 1_000_000),
+            tenant=batch.tenant.name,
+            client=batch.identity.client,
+            address=address,
+            operation=item.operation.name,
+            uid=touched[0] if touched else None,
+            result=answer.result_status.name,
+            reason=answer.result_reason.name if answer.result_reason is not None else None,
+            detail=" ".join(touched[1:]) or None,
+        )
+
+    # --- the answer ------------------------------------------------------------------------------------------
+
+    def _message(
+        self, version: ProtocolVersion, header: RequestHeader | None, items: list[ResponseBatchItem]
+    ) -> ResponseMessage:
+        return ResponseMessage(
+            header=ResponseHeader.for_version(
+                version,
+                time_stamp=int(self._services.clock()),
+                client_correlation_value=header.client_correlation_value if header is not None else None,
+                batch_count=len(items),
+            ),
+            batch_items=tuple(items),
+        )
+
+    def _encode(
+        self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]
+    ) -> bytes:
+        """The answer within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
+        limit = header.maximum_response_size
+        data = self._encode_or_fail(version, header, items)
+        if limit is None or len(data) <= limit:
+            return data
+        for position in range(len(items) - 1, -1, -1):
+            item = items[position]
+            if item.payload is None:
+                continue
+            items[position] = _failure(
+                item.operation, item.unique_batch_item_id, ResultReason.RESPONSE_TOO_LARGE, "response too large"
+            )
+            data = encode_response(self._message(version, header, items))
+            if len(data) <= limit:
+                break
+        return data
+
+    def _encode_or_fail(
+        self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]
+    ) -> bytes:
+        try:
+            return encode_response(self._message(version, header, items))
+        except ProtocolError:
+            # A result that this version of the protocol has no words for: find the item and say so.
+            for position, item in enumerate(items):
+                try:
+                    encode_response(self._message(version, header, [item]))
+                except ProtocolError as error:
+                    log.warning("result has no form in this version", error=str(error), version=version)
+                    items[position] = _failure(
+                        item.operation,
+                        item.unique_batch_item_id,
+                        ResultReason.FEATURE_NOT_SUPPORTED,
+                        "the result has no form in this protocol version",
+                    )
+            return encode_response(self._message(version, header, items))
+
+
+OPEN_TO_ALL: frozenset[Operation] = frozenset({Operation.DISCOVER_VERSIONS, Operation.QUERY})
+"""What every known client may ask: without these two it cannot even find out how to speak to us."""
+
+
+def _failure(
+    operation: Operation | None, item_id: bytes | None, reason: ResultReason, message: str
+) -> ResponseBatchItem:
+    return ResponseBatchItem(
+        operation=operation,
+        unique_batch_item_id=item_id,
+        result_status=Failed,
+        result_reason=reason,
+        result_message=message or None,
+    )
+
+
+def _call_all(calls: list[Callable[[], None]]) -> None:
+    for call in calls:
+        call()
+
