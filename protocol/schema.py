@@ -12,13 +12,14 @@ or `@structure(tag=Tag.KEY_MATERIAL)`. Fields stand in the order of the wire. A 
 
     x: int                                  Integer, required; LongInteger, BigInteger, Interval, DateTime,
                                             DateTimeExtended, bool, str, bytes, an Enumeration, a mask,
-                                            another structure, ttlv.Item (any subtree)
+                                            another structure, ttlv.Item (any subtree), ProtocolVersion
     x: int | None = None                    optional (the only default besides `()` )
     x: tuple[Name, ...] = ()                repeated, none allowed; without the default at least one is required
     x: Annotated[bytes | None, Since(1, 3)] = None           not before KMIP 1.3; Until(1, 4): not after 1.4
     x: str | Annotated[int, Since(2, 0)] | None = None       the item type on the wire decides
     x: Annotated[object, ChosenBy("credential_type", TABLE)] an earlier field decides; TABLE maps its values to
                                             any of the types above (unions too); the key None is for all others
+    x: Annotated[Operation, Open()]         values that the version does not have yet are no error
 
 Where the deciding field of ChosenBy belongs to the enclosing structure (Key Value inside Key Block), declare
 `@structure(given="key_format_type")`: every structure that contains this one must have that field before it.
@@ -42,7 +43,7 @@ from enum import IntEnum, IntFlag
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform, overload
 
 from protocol.names import TAG_BY_XML_NAME, Tag
-from protocol.pretty import SECRET_TAGS
+
 from protocol.ttlv import Item, ItemType
 from protocol.versions import ProtocolVersion
 
@@ -81,6 +82,11 @@ class Tagged:
     """The tag of a field whose name is not its tag."""
 
     tag: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Values of an enumeration are read and written even where the version does not have them yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +131,9 @@ class References(WireForm):
 class Form:
     """How a field with a WireForm is read and written in one version.
 
-    `heads` are the accepted `tag << 8 | item type`. `read(buffer, start, stop, item type)` gets one item's value,
-    `write(value, out)` appends whole items to `out` and returns their size; both per instance if `many`.
+    `heads` are the accepted `tag << 8 | item type`. `read(buffer, start, stop, head)` gets one item's value: with
+    `many` one instance of a repeated field, which becomes a tuple. `write(value, out)` writes the whole field:
+    appends items to the list `out` and returns their size in bytes.
     """
 
     heads: tuple[int, ...]
@@ -158,6 +165,7 @@ class Leaf:
     item_type: ItemType | None
     python: type
     gate: Gate = Gate()
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,19 +184,19 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """One of several, told apart by an earlier field."""
-
-    field: str
-    table: Mapping[Any, Leaf | Nested | Choice]
-
-
-@dataclass(frozen=True, slots=True)
 class Formed:
     """A field that its Python type reads and writes."""
 
     python: Any
     marker: WireForm
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One of several, told apart by an earlier field."""
+
+    field: str
+    table: Mapping[Any, Leaf | Nested | Choice | Formed]
 
 
 Kind = Leaf | Nested | Choice | Chosen | Formed
@@ -243,19 +251,26 @@ def structure(cls: Any = None, /, *, tag: int | None = None, given: str | None =
     return declare if cls is None else declare(cls)
 
 
+# The one structure that is older than this module: the tuple of two numbers is all that it needs.
+_VERSION_TABLE: Final = Table(Tag.PROTOCOL_VERSION, ())
+
+
 def table_of(cls: type) -> Table:
     """The declaration of a structure. Raises TypeError for any other class."""
-    table = cls.__dict__.get("__kmip__")
+    table = _VERSION_TABLE if cls is ProtocolVersion else cls.__dict__.get("__kmip__")
     if not isinstance(table, Table):
         raise TypeError(f"{cls.__name__} is not a declared structure")
     return table
 
 
 def is_structure(cls: object) -> bool:
-    return isinstance(cls, type) and isinstance(cls.__dict__.get("__kmip__"), Table)
+    return isinstance(cls, type) and (cls is ProtocolVersion or isinstance(cls.__dict__.get("__kmip__"), Table))
 
 
 def _repr(self: Any) -> str:
+    # Here, because the table of secrets belongs to the printer, which knows nothing of structures.
+    from protocol.pretty import SECRET_TAGS
+
     parts = []
     for row in self.__kmip__.fields:
         value = getattr(self, row.name)
@@ -315,10 +330,12 @@ def _field(name: str, hint: Any, default: Any) -> Field:
             raise TypeError(f"{members} cannot be written in the form {form}")
         kind = Formed(members[0], form)
     elif chosen is not None:
-        kind = Chosen(chosen.field, {key: _kind(_alternatives(value)[1]) for key, value in chosen.table.items()})
+        kind = Chosen(chosen.field, {key: _entry(value) for key, value in chosen.table.items()})
     else:
         item_types = [note for note in notes if isinstance(note, ItemType)]
         kind = _kind([Annotated[members[0], item_types[0]]] if item_types else members)
+        if isinstance(kind, Leaf) and any(isinstance(note, Open) for note in notes):
+            kind = dataclasses.replace(kind, open=True)
         if isinstance(kind, Leaf | Nested) and kind.gate != Gate():
             gate = kind.gate
     if default is dataclasses.MISSING:
@@ -331,14 +348,17 @@ def _field(name: str, hint: Any, default: Any) -> Field:
             raise TypeError("the only defaults are None and ()")
         if (default is None) != optional or (default == ()) != (repeated and not optional):
             raise TypeError(f"the default {default!r} does not fit the type")
-    return Field(name, _tag(name, repeated) if tag is None else tag, kind, required, repeated, default, gate)
+    if tag is None:
+        # What a WireForm writes has tags of its own.
+        tag = 0 if isinstance(kind, Formed) else _tag(name, repeated)
+    return Field(name, tag, kind, required, repeated, default, gate)
 
 
 def _peel(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     if typing.get_origin(hint) is Annotated:
         inner, *notes = typing.get_args(hint)
         for note in notes:
-            if not isinstance(note, ItemType | Since | Until | Tagged | ChosenBy | WireForm):
+            if not isinstance(note, ItemType | Since | Until | Tagged | Open | ChosenBy | WireForm):
                 raise TypeError(f"unknown marker {note!r}")
         return inner, tuple(notes)
     return hint, ()
@@ -358,6 +378,15 @@ def _alternatives(hint: Any) -> tuple[bool, list[Any]]:
         members = list(typing.get_args(hint))
         return type(None) in members, [member for member in members if member is not type(None)]
     return False, [hint]
+
+
+def _entry(value: Any) -> Leaf | Nested | Choice | Formed:
+    return value if isinstance(value, Formed) else kind_of(value)
+
+
+def kind_of(hint: Any) -> Leaf | Nested | Choice:
+    """The kind of a value that is not a field. Raises TypeError."""
+    return _kind(_alternatives(hint)[1])
 
 
 def _kind(members: list[Any]) -> Leaf | Nested | Choice:
