@@ -1,0 +1,112 @@
+"""The table of operations, and what every declared payload must obey."""
+
+import keyword
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import protocol.operations
+from protocol import enums
+from protocol.enums import Operation
+from protocol.names import TAG_ENUMERATION, TAG_SINCE, Tag
+from protocol.objects import AnyObject, ManagedObject
+from protocol.operations import OPERATIONS
+from protocol.schema import Choice, Chosen, Field, Formed, Kind, Leaf, Nested, is_structure, table_of
+from protocol.versions import SUPPORTED, ProtocolVersion
+
+FOLDER = Path(protocol.operations.__file__).parent
+NAMED = {tag: name.replace("_", "") for tag, name in TAG_ENUMERATION.items()}
+
+
+def module_of(operation: Operation) -> str:
+    name = operation.name.lower()
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def test_every_operation_of_the_supported_versions_has_its_row() -> None:
+    assert set(OPERATIONS) == set(Operation)
+
+
+def test_every_file_has_its_row_and_every_row_its_file() -> None:
+    files = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert files == {module_of(operation) for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_file_declares_the_two_payloads_of_its_operation_and_nothing_else(operation: Operation) -> None:
+    spec = OPERATIONS[operation]
+    module = vars(__import__(spec.request.__module__, fromlist=["*"]))
+    declared = {value for value in module.values() if getattr(value, "__module__", "") == module["__name__"]}
+    assert module["__name__"] == f"protocol.operations.{module_of(operation)}"
+    assert declared == {spec.request, spec.response}
+    assert table_of(spec.request).tag == Tag.REQUEST_PAYLOAD
+    assert table_of(spec.response).tag == Tag.RESPONSE_PAYLOAD
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_row_begins_with_the_version_whose_text_brought_the_operation(operation: Operation) -> None:
+    assert OPERATIONS[operation].since == enums.since(operation)
+
+
+def structures(kind: Kind, version: ProtocolVersion) -> Iterator[type]:
+    """The structures that a value of a kind may be in a version."""
+    match kind:
+        case Nested() if kind.gate.covers(version):
+            yield kind.python
+        case Choice():
+            for member in kind.members:
+                yield from structures(member, version)
+        case Chosen():
+            for member in kind.table.values():
+                yield from structures(member, version)
+        case Formed() if isinstance(kind.marker, AnyObject):
+            heads = ManagedObject.__wire_form__(kind.marker, version).heads
+            yield from (cls for cls in ManagedObject.__subclasses__() if table_of(cls).tag << 8 | 1 in heads)
+        case _:
+            return
+
+
+def reachable(cls: type, version: ProtocolVersion, seen: set[type]) -> Iterator[tuple[type, Field]]:
+    """Every field of a structure and of what it holds, that a version has."""
+    if cls in seen or not is_structure(cls):
+        return
+    seen.add(cls)
+    for row in table_of(cls).fields:
+        if row.gate.covers(version):
+            yield cls, row
+            for inner in structures(row.kind, version):
+                yield from reachable(inner, version, seen)
+
+
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+def test_no_payload_of_a_version_has_a_field_whose_tag_came_later(version: ProtocolVersion) -> None:
+    seen: set[type] = set()
+    late = [
+        f"{cls.__name__}.{row.name}"
+        for spec in OPERATIONS.values()
+        if spec.since <= version
+        for payload in (spec.request, spec.response)
+        for cls, row in reachable(payload, version, seen)
+        if not isinstance(row.kind, Formed) and tuple(TAG_SINCE[row.tag]) > version
+    ]
+    assert late == []
+
+
+def numbers(kind: Kind) -> set[type]:
+    """The Python types of the numbers that a value of a kind may be."""
+    leaves = kind.members if isinstance(kind, Choice) else (kind,)
+    return {leaf.python for leaf in leaves if isinstance(leaf, Leaf) and issubclass(leaf.python, int)}
+
+
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+def test_a_field_whose_tag_names_an_enumeration_or_a_mask_has_its_type(version: ProtocolVersion) -> None:
+    seen: set[type] = set()
+    wrong = [
+        f"{cls.__name__}.{row.name}"
+        for spec in OPERATIONS.values()
+        for payload in (spec.request, spec.response)
+        for cls, row in reachable(payload, version, seen)
+        if row.tag in NAMED and numbers(row.kind) and getattr(enums, NAMED[row.tag]) not in numbers(row.kind)
+    ]
+    assert wrong == []
