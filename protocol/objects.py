@@ -249,9 +249,8 @@ class ManagedObject:
             table_of(known).tag: known for known in OBJECT_TYPES if _GATES.get(known, Gate()).covers(version)
         }
 
-        def read(buffer: bytes, start: int, stop: int, item_type: int) -> ManagedObject:
-            known = tags[int.from_bytes(buffer[start - 8 : start - 5], "big")]
-            found: ManagedObject = decoder(known, version)(buffer, start, stop)
+        def read(buffer: bytes, start: int, stop: int, head: int) -> ManagedObject:
+            found: ManagedObject = decoder(tags[head >> 8], version)(buffer, start, stop)
             return found
 
         def write(value: ManagedObject, out: list[bytes]) -> int:

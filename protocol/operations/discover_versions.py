@@ -1,7 +1,7 @@
 """Discover Versions: the fields of its request and response payloads."""
 
-from protocol.message import ProtocolVersion
 from protocol.schema import structure
+from protocol.versions import ProtocolVersion
 
 
 @structure
