@@ -1,0 +1,284 @@
+"""Key Format Types: what clients register, what the store keeps, what Get gives (KMIP 1.4 §2.1.3, §2.1.7).
+
+Kept: byte formats as they came, after a strict parse, so that "the server SHALL be able to return the key
+[...] in the same format that was used when the key was registered" (1.4 §4.11) is true to the byte;
+transparent structures as Raw, PKCS#8 or SubjectPublicKeyInfo, which KMIP calls the X.509 format of a public
+key. Material of a kind that kmsd has no use for (DSA and DH structures, Opaque keys) is kept and given back,
+and converts to nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from kmsd.crypto import asymmetric, transparent
+from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
+from kmsd.crypto.parameters import EC, RSA
+from kmsd.crypto.symmetric import AES_LENGTHS
+from protocol.compiler import decode, encode
+from protocol.enums import (
+    CertificateType,
+    CryptographicAlgorithm,
+    KeyCompressionType,
+    KeyFormatType,
+    ObjectType,
+    RecommendedCurve,
+)
+from protocol.errors import ProtocolError
+from protocol.objects import (
+    KEY_MATERIALS,
+    Certificate,
+    TransparentDHPrivateKey,
+    TransparentDHPublicKey,
+    TransparentDSAPrivateKey,
+    TransparentDSAPublicKey,
+    TransparentSymmetricKey,
+)
+from protocol.versions import V2_1
+
+Algorithm = CryptographicAlgorithm
+Format = KeyFormatType
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedKey:
+    """Material that was found good: how it is kept and what it says of itself."""
+
+    material: bytes
+    format: KeyFormatType
+    """Of `material`: what Provider.store takes."""
+    registered: KeyFormatType
+    """What the client sent: the Key Format Type attribute, and what Get gives unless asked otherwise."""
+    algorithm: CryptographicAlgorithm | None
+    length: int
+    """Cryptographic Length in bits, 0 where there is none."""
+    curve: RecommendedCurve | None = None
+
+    def __repr__(self) -> str:
+        return f"ParsedKey({self.format.name}, {len(self.material)} bytes)"
+
+
+_BYTE_TYPES = frozenset(
+    {ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.SPLIT_KEY, ObjectType.PGP_KEY}
+)
+_BYTE_FORMATS = frozenset({Format.RAW, Format.OPAQUE})
+_KEPT_AS_TTLV = (
+    TransparentDSAPrivateKey,
+    TransparentDSAPublicKey,
+    TransparentDHPrivateKey,
+    TransparentDHPublicKey,
+)
+
+# 2.1 §4.26, Table 81. 1.x has no such table and Get gives the registered format there; the same rows then
+# serve keys that the server made.
+_DEFAULTS: dict[ObjectType, KeyFormatType] = {
+    ObjectType.CERTIFICATE: Format.X_509,
+    ObjectType.CERTIFICATE_REQUEST: Format.PKCS_10,
+    ObjectType.OPAQUE_OBJECT: Format.OPAQUE,
+    ObjectType.PGP_KEY: Format.RAW,
+    ObjectType.SECRET_DATA: Format.RAW,
+    ObjectType.SYMMETRIC_KEY: Format.RAW,
+    ObjectType.SPLIT_KEY: Format.RAW,
+}
+_KEY_DEFAULTS: dict[tuple[ObjectType, CryptographicAlgorithm], KeyFormatType] = {
+    (ObjectType.PRIVATE_KEY, Algorithm.RSA): Format.PKCS_1,
+    (ObjectType.PUBLIC_KEY, Algorithm.RSA): Format.PKCS_1,
+    (ObjectType.PRIVATE_KEY, Algorithm.EC): Format.TRANSPARENT_EC_PRIVATE_KEY,
+    (ObjectType.PUBLIC_KEY, Algorithm.EC): Format.TRANSPARENT_EC_PUBLIC_KEY,
+    (ObjectType.PRIVATE_KEY, Algorithm.ECDSA): Format.TRANSPARENT_EC_PRIVATE_KEY,
+    (ObjectType.PUBLIC_KEY, Algorithm.ECDSA): Format.TRANSPARENT_EC_PUBLIC_KEY,
+    (ObjectType.PRIVATE_KEY, Algorithm.ECDH): Format.TRANSPARENT_EC_PRIVATE_KEY,
+    (ObjectType.PUBLIC_KEY, Algorithm.ECDH): Format.TRANSPARENT_EC_PUBLIC_KEY,
+    (ObjectType.PRIVATE_KEY, Algorithm.DSA): Format.TRANSPARENT_DSA_PRIVATE_KEY,
+    (ObjectType.PUBLIC_KEY, Algorithm.DSA): Format.TRANSPARENT_DSA_PUBLIC_KEY,
+}
+
+
+def default_format(object_type: ObjectType, algorithm: CryptographicAlgorithm | None) -> KeyFormatType:
+    """The default Key Format Type (2.1 §4.26, Table 81); PKCS#8 and X.509 for keys that the table leaves
+    out."""
+    found = _DEFAULTS.get(object_type)
+    if found is None and algorithm is not None:
+        found = _KEY_DEFAULTS.get((object_type, algorithm))
+    if found is None:
+        found = Format.PKCS_8 if object_type == ObjectType.PRIVATE_KEY else Format.X_509
+    return found
+
+
+# --- in
+# ------------------------------------------------------------------------------------------------------
+
+
+def parse(
+    object_type: ObjectType,
+    format_: KeyFormatType,
+    material: object,
+    algorithm: CryptographicAlgorithm | None = None,
+    length: int | None = None,
+) -> ParsedKey:
+    """Check the Key Material of a Key Block against its Cryptographic Algorithm and Length, where they are
+    given.
+
+    `material` is bytes or a transparent structure of protocol.objects. Raises KeyMaterialError.
+    """
+    if object_type in _BYTE_TYPES:
+        return _parse_bytes(object_type, format_, material, algorithm, length)
+    if object_type not in (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY):
+        raise KeyMaterialError("an object of this type has no key material")
+    if isinstance(material, _KEPT_AS_TTLV):
+        return _parse_kept(object_type, format_, material, algorithm, length)
+    if format_ == Format.OPAQUE and isinstance(material, bytes) and material:
+        return ParsedKey(material, format_, format_, algorithm, length or 0)
+    key = transparent.read(object_type, format_, material)
+    if isinstance(material, bytes):
+        kept, kept_format = material, format_
+    elif isinstance(key, transparent.PRIVATE):
+        kept, kept_format = asymmetric.pkcs8(key), Format.PKCS_8
+    else:
+        kept, kept_format = asymmetric.spki(key), Format.X_509
+    return _checked(kept, kept_format, format_, key, algorithm, length)
+
+
+def _checked(
+    kept: bytes,
+    kept_format: KeyFormatType,
+    registered: KeyFormatType,
+    key: asymmetric.PrivateKey | asymmetric.PublicKey,
+    algorithm: CryptographicAlgorithm | None,
+    length: int | None,
+) -> ParsedKey:
+    rsa = isinstance(key, transparent.RSA_KEYS)
+    if algorithm is not None and algorithm not in (RSA if rsa else EC):
+        raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
+    bits = key.key_size
+    if length is not None and length != bits:
+        raise KeyMaterialError("the key does not have the stated Cryptographic Length")
+    own = Algorithm.RSA if rsa else Algorithm.EC
+    curve = None if isinstance(key, transparent.RSA_KEYS) else asymmetric.curve_of(key)
+    return ParsedKey(kept, kept_format, registered, algorithm or own, bits, curve)
+
+
+def _parse_bytes(
+    object_type: ObjectType,
+    format_: KeyFormatType,
+    material: object,
+    algorithm: CryptographicAlgorithm | None,
+    length: int | None,
+) -> ParsedKey:
+    if isinstance(material, TransparentSymmetricKey) and format_ == Format.TRANSPARENT_SYMMETRIC_KEY:
+        value, kept = material.key, Format.RAW
+    elif isinstance(material, bytes) and format_ in _BYTE_FORMATS:
+        value, kept = material, format_
+    else:
+        raise KeyMaterialError("the Key Format Type does not fit the object")
+    if not value:
+        raise KeyMaterialError("the Key Material is empty")
+    if object_type == ObjectType.SYMMETRIC_KEY:
+        length = _symmetric_length(value, algorithm, length)
+    return ParsedKey(value, kept, format_, algorithm, length or 0)
+
+
+def _symmetric_length(value: bytes, algorithm: CryptographicAlgorithm | None, length: int | None) -> int:
+    bits = len(value) * 8
+    if algorithm == Algorithm.AES and bits not in AES_LENGTHS:
+        raise KeyMaterialError("an AES key has 128, 192 or 256 bits")
+    # 3DES lengths may leave out the parity bits: "typically from 112 to 192 bits" (KMIP 1.4 §2.1.3).
+    allowed = (bits, bits * 7 // 8) if algorithm in (Algorithm.DES3, Algorithm.DES) else (bits,)
+    if length is not None and length not in allowed:
+        raise KeyMaterialError("the key does not have the stated Cryptographic Length")
+    return length or bits
+
+
+def _parse_kept(
+    object_type: ObjectType,
+    format_: KeyFormatType,
+    material: object,
+    algorithm: CryptographicAlgorithm | None,
+    length: int | None,
+) -> ParsedKey:
+    private = isinstance(material, TransparentDSAPrivateKey | TransparentDHPrivateKey)
+    if KEY_MATERIALS.get(format_) is not type(material) or private != (object_type == ObjectType.PRIVATE_KEY):
+        raise KeyMaterialError("the Key Format Type does not fit the object")
+    own = (
+        Algorithm.DSA
+        if isinstance(material, TransparentDSAPrivateKey | TransparentDSAPublicKey)
+        else Algorithm.DH
+    )
+    if algorithm not in (None, own):
+        raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
+    bits: int = material.p.bit_length()  # type: ignore[attr-defined]
+    return ParsedKey(encode(material, V2_1), format_, format_, algorithm or own, length or bits)
+
+
+def parse_certificate(certificate: Certificate) -> ParsedKey:
+    """A certificate; algorithm and length are its public key's where that is a kind that kmsd uses.
+
+    Raises KeyMaterialError for an X.509 certificate that does not parse.
+    """
+    value = certificate.certificate_value
+    if certificate.certificate_type != CertificateType.X_509:
+        return ParsedKey(value, Format.RAW, Format.RAW, None, 0)
+    key = transparent.certificate_key(value)
+    if key is None:
+        return ParsedKey(value, Format.X_509, Format.X_509, None, 0)
+    return _checked(value, Format.X_509, Format.X_509, key, None, None)
+
+
+# --- out
+# -----------------------------------------------------------------------------------------------------
+
+
+def convert(
+    object_type: ObjectType,
+    material: bytes,
+    kept: KeyFormatType,
+    wanted: KeyFormatType,
+    compression: KeyCompressionType | None = None,
+) -> object:
+    """The Key Material in the format that a client asks for: bytes, or a structure of protocol.objects.
+
+    Raises UnsupportedError where the key has no such format, KeyMaterialError where the material is broken.
+    """
+    if wanted == kept and compression is None:
+        if kept in _TTLV_FORMATS:
+            return _restored(material, kept)
+        return material
+    if object_type in _BYTE_TYPES:
+        if wanted == Format.TRANSPARENT_SYMMETRIC_KEY and object_type == ObjectType.SYMMETRIC_KEY:
+            return TransparentSymmetricKey(key=material)
+        if wanted in _BYTE_FORMATS:
+            return material
+    elif object_type in (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY) and kept in transparent.DER_FORMATS:
+        if object_type == ObjectType.PRIVATE_KEY:
+            return transparent.write(asymmetric.load_private(material, trusted=True), wanted, compression)
+        return transparent.write(asymmetric.load_public(material), wanted, compression)
+    raise UnsupportedError("the object is not available in this Key Format Type")
+
+
+_TTLV_FORMATS = frozenset(format_ for format_, cls in KEY_MATERIALS.items() if cls in _KEPT_AS_TTLV)
+
+
+def _restored(material: bytes, kept: KeyFormatType) -> object:
+    try:
+        return decode(KEY_MATERIALS[kept], material, V2_1)
+    except ProtocolError:
+        raise KeyMaterialError("the kept material is broken") from None
+
+
+def digest(
+    object_type: ObjectType,
+    material: bytes,
+    kept: KeyFormatType | None,
+    algorithm: CryptographicAlgorithm | None,
+) -> bytes:
+    """SHA-256 of the key in its default Key Format Type (KMIP 1.4 §3.17, 2.1 §4.21).
+
+    A structure is digested as the "TTLV-encoded Key Material structure". Material that cannot be had in the
+    default format (an Opaque private key) is digested as it is.
+    """
+    value: object = material
+    wanted = default_format(object_type, algorithm)
+    if object_type in (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY) and kept in transparent.DER_FORMATS:
+        value = convert(object_type, material, kept, wanted)
+    return hashlib.sha256(value if isinstance(value, bytes) else encode(value, V2_1)).digest()
