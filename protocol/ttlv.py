@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
 
-from protocol.enums import ItemType as ItemType
+from protocol.enums import ItemType
 from protocol.errors import ProtocolError
 from protocol.names import XML_NAMES
+
+__all__ = ["MAX_DEPTH", "RANGES", "VALUE_TYPES", "Item", "ItemType", "Value"]
+__all__ += ["check", "decode", "encode", "encode_big_integer", "name_of"]
 
 MAX_DEPTH: Final = 32  # structures within structures; the deepest message of the specification has about 12
 
@@ -162,9 +165,7 @@ def _decode(data: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
         if length > limit - start:
             raise ProtocolError("length reaches past the end of what holds the item")
         if item_type is ItemType.STRUCTURE:
-            return Item(
-                tag, item_type, _decode_children(data, start, start + length, depth - 1)
-            ), start + length
+            return Item(tag, item_type, _decode_children(data, start, start + length, depth - 1)), start + length
         end = start + length + -length % 8
         if end > limit:
             raise ProtocolError("item is cut short in its padding")
@@ -173,7 +174,8 @@ def _decode(data: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
             raise ProtocolError("padding is not zero")
         return Item(tag, item_type, _decode_value(data, start, length, item_type)), end
     except ProtocolError as error:
-        raise error.within(name_of(tag))
+        error.within(name_of(tag))
+        raise
 
 
 def _decode_children(data: bytes, at: int, end: int, depth: int) -> tuple[Item, ...]:
