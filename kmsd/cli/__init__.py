@@ -1,0 +1,59 @@
+"""The command line. A command's module is imported when it runs: `kmsd --help` loads none of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+
+class Row(NamedTuple):
+    """Where a command is, and what it says in the list of commands."""
+
+    module: str
+    attribute: str
+    summary: str
+    hidden: bool = False
+
+
+COMMANDS: dict[str, Row] = {
+    "serve": Row("kmsd.cli.serve", "serve", "Serve KMIP."),
+    "check-config": Row("kmsd.cli.check_config", "check_config", "Check a configuration without starting."),
+    "hash-password": Row("kmsd.cli.hash_password", "hash_password", "Hash a client's password."),
+    "dev": Row("kmsd.cli.dev", "dev", "Set up a development directory.", hidden=True),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are rows of a table until one of them is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = COMMANDS.get(cmd_name)
+        if row is None:
+            return None
+        command = getattr(import_module(row.module), row.attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{row.module}.{row.attribute} is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items() if not row.hidden])
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 (30 ms that only this option needs)
+
+        click.echo(f"kmsd {version('kmsd')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say the version.")
+def main() -> None:
+    """kmsd: a multi-tenant key management daemon that speaks KMIP."""
