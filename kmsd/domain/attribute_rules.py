@@ -10,17 +10,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kmsd.domain import lifecycle
+from kmsd.domain.errors import KmsError, wrong_state
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from protocol.attributes import CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
 from protocol.enums import ObjectType, ResultReason, State
 from protocol.ttlv import Item
 from protocol.versions import V1_4, ProtocolVersion
 
-from kmsd.domain import lifecycle
-from kmsd.domain.errors import KmsError, wrong_state
-from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
-
 INTERNAL_VENDOR = "-"
 """What the server keeps with an object and shows nobody, such as the shell of a registered object."""
+
+# "Initially set by Server", says the specification, and has clients state them when they create or register.
+_STATED_AT_CREATION = frozenset(
+    {
+        "Cryptographic Algorithm",
+        "Cryptographic Length",
+        "Certificate Type",
+        "Digital Signature Algorithm",
+        "Key Format Type",
+        "Opaque Data Type",
+    }
+)
 
 # A date moves only while what it stands for has not happened (KMIP 1.4 §3.24-3.27).
 _STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
@@ -78,7 +89,7 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
         if spec is None:
             result = result.add(attribute)
             continue
-        if spec.set_by == "server":
+        if spec.set_by == "server" and spec.name not in _STATED_AT_CREATION:
             raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is the server's to set")
         if spec.multiple:
             if attribute.value not in result.values(spec.name):

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
-from protocol.enums import ObjectType, ResultReason, RevocationReasonCode, State
-from protocol.structures import RevocationReason
-
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import ManagedObject
+from protocol.enums import ObjectType, ResultReason, RevocationReasonCode, State
+from protocol.structures import RevocationReason
 
 
 class Event(Enum):

@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntFlag
+from functools import lru_cache
 from typing import Any
 
 from kmsd.domain.errors import invalid_field, unsupported
@@ -101,19 +102,32 @@ def storage_status(obj: ManagedObject) -> StorageStatusMask:
 
 def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
     """All (term, instance) of an object; its Unique Identifier is no term."""
-    found: set[tuple[str, int]] = {(_term("Object Type", "", number(obj.object_type)), 0)}
+    found = set(_number_terms("Object Type", type(obj.object_type), obj.object_type))
     if obj.state is not None:
-        found.add((_term("State", "", number(obj.state)), 0))
+        found.update(_number_terms("State", type(obj.state), obj.state))
     for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
-        spec = spec_of(key)
-        if spec is None or not spec.searchable or key == "Unique Identifier":
-            continue
-        prefix = _key(key)
-        for position, attribute in enumerate(obj.attributes.all(key)):
-            instance = position if _instanced(attribute.value) else 0
-            for path, value in _parts(attribute.value):
-                found.add((f"{prefix}{SEPARATOR}{path}{SEPARATOR}{value}", instance))
+        instances = obj.attributes.all(key)
+        value = instances[0].value
+        if len(instances) == 1 and isinstance(value, int):
+            found.update(_number_terms(key, type(value), value))
+        elif _is_indexed(key):
+            for position, attribute in enumerate(instances):
+                instance = position if _instanced(attribute.value) else 0
+                found.update((_term(key, path, part), instance) for path, part in _parts(attribute.value))
     return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def _number_terms(key: str, kind: type[int], value: int) -> tuple[tuple[str, int], ...]:
+    """The terms of a single number: kept, as most attributes are one, and most objects have the same ones."""
+    if not _is_indexed(key):
+        return ()
+    return tuple((_term(key, path, part), 0) for path, part in _parts(kind(value)))
+
+
+def _is_indexed(key: str) -> bool:
+    spec = spec_of(key)
+    return spec is not None and spec.searchable and key != "Unique Identifier"
 
 
 def prepare(query: LocateQuery) -> Search:
@@ -217,12 +231,17 @@ def _parts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             # The same number as an Integer and as an Enumeration are two values.
             yield f"{path}:{value.type:X}", _scalar(value.value)
     elif is_dataclass(value):
-        for field in fields(value):
-            part = getattr(value, field.name)
+        for name in _field_names(type(value)):
+            part = getattr(value, name)
             if part is not None:
-                yield from _parts(part, f"{path}/{field.name}" if path else field.name)
+                yield from _parts(part, f"{path}/{name}" if path else name)
     else:
         raise TypeError(f"no attribute value: {type(value).__name__}")
+
+
+@lru_cache(maxsize=256)
+def _field_names(structure: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(structure))
 
 
 def _instanced(value: Any) -> bool:

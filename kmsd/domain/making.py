@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from kmsd.domain import lifecycle
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 from protocol.attributes import Attribute
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -12,11 +15,13 @@ from protocol.enums import (
     HashingAlgorithm,
     KeyFormatType,
     ObjectType,
-    ProtectionLevel as WireProtectionLevel,
     ProtectionStorageMask,
     RecommendedCurve,
     ResultReason,
     RNGAlgorithm,
+)
+from protocol.enums import (
+    ProtectionLevel as WireProtectionLevel,
 )
 from protocol.structures import (
     CryptographicDomainParameters,
@@ -26,10 +31,6 @@ from protocol.structures import (
     UsageLimits,
 )
 from protocol.ttlv import Item
-
-from kmsd.domain import lifecycle
-from kmsd.domain.errors import KmsError
-from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 
 PROTECTION_ATTRIBUTE = "x-kmsd-ProtectionLevel"
 """How a 1.x client asks for HSM or SOFTWARE: a custom attribute with that text."""
@@ -144,7 +145,6 @@ def candidate(
         .set("Protection Level", _LEVELS[level])
         .set("Protection Storage Mask", _STORAGE[level])
         .set("Lease Time", lease_time)
-        .set("Fresh", True)
     )
     limits = attributes.get("Usage Limits")
     if limits is not None:
@@ -187,10 +187,14 @@ USED_AS_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, Objec
 
 
 def generated(key: ManagedObject, now: int) -> ManagedObject:
-    """What a key that this server made says beside: when, and out of which generator (KMIP 1.4 §3.43, §3.44)."""
-    return key.set("Original Creation Date", now).set(
-        "Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED)
+    """What a key that this server made says beside: that nobody has had it yet, when it was made, and out of which
+    generator (KMIP 1.4 §3.34, §3.43, §3.44)."""
+    attributes = (
+        key.attributes.set("Fresh", True)
+        .set("Original Creation Date", now)
+        .set("Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED))
     )
+    return key.with_attributes(attributes)
 
 
 def with_material(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal
 
 from protocol.attributes import Attribute
@@ -18,7 +18,7 @@ from protocol.enums import (
 )
 
 
-class ProtectionLevel(str, Enum):
+class ProtectionLevel(StrEnum):
     """Where the plaintext of a key may exist: in this process, or in the HSM only."""
 
     SOFTWARE = "SOFTWARE"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from fnmatch import fnmatchcase
-
-from protocol.enums import CryptographicAlgorithm, ObjectType, Operation, RecommendedCurve, ResultReason
 
 from kmsd.domain.errors import KmsError, permission_denied
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from protocol.enums import CryptographicAlgorithm, ObjectType, Operation, RecommendedCurve, ResultReason
 
 
-class Keeping(str, Enum):
+class Keeping(StrEnum):
     """How HSM keys are kept: wrapped in the store, or resident in the token."""
 
     WRAPPED = "wrapped"

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from kmsd.domain.errors import KmsError, wrong_state
+from kmsd.domain.objects import ManagedObject, Material, ProtectionLevel
 from protocol.enums import (
     CryptographicAlgorithm,
-    CryptographicUsageMask as Mask,
     KeyFormatType,
     ObjectType,
     RecommendedCurve,
@@ -18,10 +19,10 @@ from protocol.enums import (
     State,
     UsageLimitsUnit,
 )
+from protocol.enums import (
+    CryptographicUsageMask as Mask,
+)
 from protocol.structures import CryptographicParameters
-
-from kmsd.domain.errors import KmsError, wrong_state
-from kmsd.domain.objects import ManagedObject, Material, ProtectionLevel
 
 
 class Purpose(IntEnum):

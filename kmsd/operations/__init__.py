@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from protocol.enums import Operation
-
 from kmsd.operations import (
     activate,
     add_attribute,
@@ -21,7 +19,7 @@ from kmsd.operations import (
     get,
     get_attribute_list,
     get_attributes,
-    hash,
+    hash as hash_,
     locate,
     mac,
     mac_verify,
@@ -34,6 +32,7 @@ from kmsd.operations import (
     sign,
     signature_verify,
 )
+from protocol.enums import Operation
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 """(Context, request payload) -> response payload, or KmsError."""
@@ -63,5 +62,5 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.MAC: mac.handle,
     Operation.MAC_VERIFY: mac_verify.handle,
     Operation.RNG_RETRIEVE: rng_retrieve.handle,
-    Operation.HASH: hash.handle,
+    Operation.HASH: hash_.handle,
 }

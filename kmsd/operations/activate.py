@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.activate import ActivateRequest, ActivateResponse
-
 from kmsd.domain import lifecycle
 from kmsd.operations.context import Context
+from protocol.operations.activate import ActivateRequest, ActivateResponse
 
 
 async def handle(ctx: Context, request: ActivateRequest) -> ActivateResponse:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeResponse
-
 from kmsd.domain import attribute_rules
 from kmsd.operations.context import Context
+from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeResponse
 
 
 async def handle(ctx: Context, request: AddAttributeRequest) -> AddAttributeResponse:

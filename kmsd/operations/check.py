@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.enums import ResultReason
-from protocol.operations.check import CheckRequest, CheckResponse
-
 from kmsd.domain.errors import KmsError
 from kmsd.operations.context import Context
+from protocol.enums import ResultReason
+from protocol.operations.check import CheckRequest, CheckResponse
 
 
 async def handle(ctx: Context, request: CheckRequest) -> CheckResponse:

@@ -12,14 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import trio
-from protocol.enums import (
-    CryptographicAlgorithm,
-    Data,
-    Operation,
-    ResultReason,
-    UniqueIdentifier,
-)
-from protocol.versions import ProtocolVersion
 
 from kmsd.crypto import errors as crypto
 from kmsd.crypto.provider import KeyReference, Provider
@@ -30,6 +22,14 @@ from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import Grants
 from kmsd.operations.services import Services, Tenant
+from protocol.enums import (
+    CryptographicAlgorithm,
+    Data,
+    Operation,
+    ResultReason,
+    UniqueIdentifier,
+)
+from protocol.versions import ProtocolVersion
 
 T = TypeVar("T")
 

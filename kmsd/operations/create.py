@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.enums import KeyFormatType, ObjectType, ResultReason
-from protocol.operations.create import CreateRequest, CreateResponse
-
 from kmsd.domain import making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations.context import Context, reference
 from kmsd.operations.new_objects import begin, check_quota
+from protocol.enums import KeyFormatType, ObjectType, ResultReason
+from protocol.operations.create import CreateRequest, CreateResponse
 
 CREATABLE = frozenset({ObjectType.SYMMETRIC_KEY})
 
@@ -27,7 +26,8 @@ async def handle(ctx: Context, request: CreateRequest) -> CreateResponse:
     check_algorithm(ctx.tenant.policy, algorithm, length)
     provider = ctx.provider(key.protection)
     made = await ctx.crypto(provider, provider.generate, reference(key), algorithm=algorithm, size=length // 8)
-    key = making.with_material(making.generated(key, ctx.now), made.material, made.length, made.digest, KeyFormatType.RAW)
+    key = making.generated(key, ctx.now)
+    key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW)
     ctx.forget_on_rollback(provider, reference(key), key)
     ctx.save(key)
     ctx.give(key.uid)

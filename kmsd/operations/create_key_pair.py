@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from protocol.attributes import Attribute
-from protocol.enums import LinkType, ObjectType, ResultReason
-from protocol.operations.create_key_pair import CreateKeyPairRequest, CreateKeyPairResponse
-from protocol.structures import CryptographicDomainParameters, Link
-
 from kmsd.crypto.keyformats import default_format
 from kmsd.domain import making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations.context import Context, reference
 from kmsd.operations.new_objects import begin, check_quota, joined
+from protocol.attributes import Attribute
+from protocol.enums import LinkType, ObjectType, ResultReason
+from protocol.operations.create_key_pair import CreateKeyPairRequest, CreateKeyPairResponse
+from protocol.structures import CryptographicDomainParameters, Link
 
 
 async def handle(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairResponse:

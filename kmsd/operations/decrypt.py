@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from protocol.enums import BlockCipherMode, ResultReason
-from protocol.operations.decrypt import DecryptRequest, DecryptResponse
-from protocol.versions import V1_4
-
 from kmsd.crypto.parameters import cipher_scheme
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context, refused
 from kmsd.operations.streaming import refuse_streaming
 from kmsd.operations.using import permitted
+from protocol.enums import BlockCipherMode, ResultReason
+from protocol.operations.decrypt import DecryptRequest, DecryptResponse
+from protocol.versions import V1_4
 
 AUTHENTICATED = frozenset({BlockCipherMode.GCM})
 

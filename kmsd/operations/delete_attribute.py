@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from kmsd.domain import attribute_rules
+from kmsd.domain.errors import KmsError
+from kmsd.operations.context import Context
 from protocol.attributes import AttributeReference
 from protocol.enums import ResultReason
 from protocol.operations.delete_attribute import DeleteAttributeRequest, DeleteAttributeResponse
 from protocol.versions import V2_0
-
-from kmsd.domain import attribute_rules
-from kmsd.domain.errors import KmsError
-from kmsd.operations.context import Context
 
 
 async def handle(ctx: Context, request: DeleteAttributeRequest) -> DeleteAttributeResponse:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.destroy import DestroyRequest, DestroyResponse
-
 from kmsd.domain import lifecycle
 from kmsd.operations.context import Context, reference
+from protocol.operations.destroy import DestroyRequest, DestroyResponse
 
 
 async def handle(ctx: Context, request: DestroyRequest) -> DestroyResponse:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
-from protocol.message import ProtocolVersion
-from protocol.versions import SUPPORTED
-
 from kmsd.operations.context import Context
+from protocol.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from protocol.versions import SUPPORTED
 
 
 async def handle(ctx: Context, request: DiscoverVersionsRequest) -> DiscoverVersionsResponse:
-    ours = [ProtocolVersion.of(version) for version in SUPPORTED]
     asked = request.protocol_versions
-    versions = [version for version in asked if version in ours] if asked else ours
-    return DiscoverVersionsResponse(protocol_versions=tuple(versions))
+    # The client's order is its preference; without a list, ours is newest first.
+    versions = tuple(version for version in asked if version in SUPPORTED) if asked else SUPPORTED
+    return DiscoverVersionsResponse(protocol_versions=versions)

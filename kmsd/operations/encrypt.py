@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from protocol.operations.encrypt import EncryptRequest, EncryptResponse
-from protocol.versions import V1_4
-
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
 from kmsd.operations.streaming import refuse_streaming
 from kmsd.operations.using import permitted
+from protocol.operations.encrypt import EncryptRequest, EncryptResponse
+from protocol.versions import V1_4
 
 
 async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:

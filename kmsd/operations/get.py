@@ -5,12 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
-from protocol.objects import KeyBlock, KeyValue
-from protocol.operations.get import GetRequest, GetResponse
-from protocol.structures import CryptographicParameters
-from protocol.versions import V2_0
-
 from kmsd.crypto import keyformats
 from kmsd.crypto.errors import UnsupportedError
 from kmsd.domain import lifecycle, usage
@@ -20,6 +14,11 @@ from kmsd.domain.usage import Purpose
 from kmsd.operations import shells
 from kmsd.operations.context import Context
 from kmsd.operations.wrapped import wrap
+from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
+from protocol.objects import KeyBlock, KeyValue
+from protocol.operations.get import GetRequest, GetResponse
+from protocol.structures import CryptographicParameters
+from protocol.versions import V2_0
 
 _NO_PARAMETERS = CryptographicParameters()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.attributes import AttributeReference
-from protocol.operations.get_attribute_list import GetAttributeListRequest, GetAttributeListResponse
-
 from kmsd.domain import attribute_rules
 from kmsd.operations.context import Context
+from protocol.attributes import AttributeReference
+from protocol.operations.get_attribute_list import GetAttributeListRequest, GetAttributeListResponse
 
 
 async def handle(ctx: Context, request: GetAttributeListRequest) -> GetAttributeListResponse:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
-
 from kmsd.domain import attribute_rules
 from kmsd.operations.context import Context
+from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
 
 
 async def handle(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from protocol.enums import ResultReason
-from protocol.operations.hash import HashRequest, HashResponse
-
 from kmsd.crypto.hashes import digest
 from kmsd.domain.errors import KmsError
 from kmsd.operations.context import Context
 from kmsd.operations.streaming import refuse_streaming
+from protocol.enums import ResultReason
+from protocol.operations.hash import HashRequest, HashResponse
 
 
 async def handle(ctx: Context, request: HashRequest) -> HashResponse:

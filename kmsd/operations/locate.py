@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.operations.locate import LocateRequest, LocateResponse
-
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations.context import Context
+from protocol.operations.locate import LocateRequest, LocateResponse
 
 
 async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from protocol.operations.mac import MACRequest, MACResponse
-
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
 from kmsd.operations.streaming import refuse_streaming
 from kmsd.operations.using import permitted
+from protocol.operations.mac import MACRequest, MACResponse
 
 
 async def handle(ctx: Context, request: MACRequest) -> MACResponse:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyAttributeResponse
-
 from kmsd.domain import attribute_rules
 from kmsd.operations.context import Context
+from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyAttributeResponse
 
 
 async def handle(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.attributes import ATTRIBUTES, Template
-from protocol.enums import ObjectType, ResultReason
-from protocol.structures import ProtectionStorageMasks
-
 from kmsd.domain import attribute_rules, making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.operations.context import Context
+from protocol.attributes import ATTRIBUTES, Template
+from protocol.enums import ObjectType, ResultReason
+from protocol.structures import ProtectionStorageMasks
 
 _SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multiple)
 
@@ -17,7 +16,7 @@ _SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multip
 def check_quota(ctx: Context, number: int) -> None:
     """Raise KmsError Server Limit Exceeded where the tenant would have more objects than it may."""
     maximum = ctx.tenant.policy.maximum_objects
-    if maximum is not None and ctx.services.store.count_objects(ctx.tenant.name) + number > maximum:
+    if maximum is not None and not ctx.services.counts.reserve(ctx.tenant.name, number, maximum):
         raise KmsError(ResultReason.SERVER_LIMIT_EXCEEDED, f"the tenant's quota is {maximum} objects")
 
 

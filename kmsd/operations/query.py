@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from kmsd.domain.making import storage_mask
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.operations.context import Context
+from kmsd.operations.register import REGISTRABLE
 from protocol.enums import (
     ObjectType,
     Operation,
@@ -20,11 +24,6 @@ from protocol.structures import (
 )
 from protocol.ttlv import Item, ItemType
 from protocol.versions import V2_1
-
-from kmsd.domain.making import storage_mask
-from kmsd.domain.objects import ProtectionLevel
-from kmsd.operations.context import Context
-from kmsd.operations.register import REGISTRABLE
 
 
 async def handle(ctx: Context, request: QueryRequest) -> QueryResponse:

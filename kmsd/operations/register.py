@@ -6,12 +6,6 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from protocol.attributes import Template
-from protocol.enums import KeyFormatType, ObjectType, ResultReason
-from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
-from protocol.operations.register import RegisterRequest, RegisterResponse
-from protocol.structures import CryptographicDomainParameters
-
 from kmsd.crypto import keyformats
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import making
@@ -22,6 +16,11 @@ from kmsd.operations import shells
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import unwrap
+from protocol.attributes import Template
+from protocol.enums import KeyFormatType, ObjectType, ResultReason
+from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
+from protocol.operations.register import RegisterRequest, RegisterResponse
+from protocol.structures import CryptographicDomainParameters
 
 REGISTRABLE = frozenset(
     {

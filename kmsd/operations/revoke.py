@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.revoke import RevokeRequest, RevokeResponse
-
 from kmsd.domain import lifecycle
 from kmsd.operations.context import Context
+from protocol.operations.revoke import RevokeRequest, RevokeResponse
 
 
 async def handle(ctx: Context, request: RevokeRequest) -> RevokeResponse:

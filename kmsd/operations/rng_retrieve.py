@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from protocol.enums import ResultReason
-from protocol.operations.rng_retrieve import RNGRetrieveRequest, RNGRetrieveResponse
-
 from kmsd.domain.errors import KmsError
 from kmsd.operations.context import Context
+from protocol.enums import ResultReason
+from protocol.operations.rng_retrieve import RNGRetrieveRequest, RNGRetrieveResponse
 
 MAXIMUM = 65536
 """Bytes per call, as much as PKCS#11 tokens give at once without trouble."""

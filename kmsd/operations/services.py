@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import trio
+
 from kmsd.crypto.provider import Provider
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.quota import ObjectCounts
 from kmsd.storage.store import Store
 
 
@@ -40,6 +42,7 @@ class Services:
     tenants: Mapping[str, Tenant]
     clock: Callable[[], float]
     """POSIX time in seconds."""
+    counts: ObjectCounts
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
     lease_time: int = 3600

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeResponse
-
 from kmsd.domain import attribute_rules
 from kmsd.operations.context import Context
+from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeResponse
 
 
 async def handle(ctx: Context, request: SetAttributeRequest) -> SetAttributeResponse:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from protocol.compiler import decode, encode
+from kmsd.domain.attribute_rules import INTERNAL_VENDOR
+from kmsd.domain.objects import ManagedObject
 from protocol.attributes import Attribute, AttributeReference
+from protocol.compiler import decode, encode
 from protocol.enums import ObjectType
 from protocol.names import Tag
 from protocol.objects import (
@@ -18,14 +20,13 @@ from protocol.objects import (
     Certificate,
     CertificateRequest,
     KeyBlock,
-    ManagedObject as WireObject,
     OpaqueObject,
+)
+from protocol.objects import (
+    ManagedObject as WireObject,
 )
 from protocol.schema import ANY
 from protocol.ttlv import Item, ItemType
-
-from kmsd.domain.attribute_rules import INTERNAL_VENDOR
-from kmsd.domain.objects import ManagedObject
 
 _SHELL = AttributeReference("Shell", INTERNAL_VENDOR)
 

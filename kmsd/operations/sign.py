@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from protocol.operations.sign import SignRequest, SignResponse
-
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
 from kmsd.operations.streaming import refuse_streaming
 from kmsd.operations.using import permitted
+from protocol.operations.sign import SignRequest, SignResponse
 
 
 async def handle(ctx: Context, request: SignRequest) -> SignResponse:

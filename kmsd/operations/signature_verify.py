@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from protocol.enums import ResultReason, ValidityIndicator
-from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
-
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
 from kmsd.operations.streaming import refuse_streaming
 from kmsd.operations.using import permitted
+from protocol.enums import ResultReason, ValidityIndicator
+from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
 
 
 async def handle(ctx: Context, request: SignatureVerifyRequest) -> SignatureVerifyResponse:

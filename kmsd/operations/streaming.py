@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.enums import ResultReason
-
 from kmsd.domain.errors import KmsError
+from protocol.enums import ResultReason
 
 
 def refuse_streaming(request: Any) -> None:

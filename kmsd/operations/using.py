@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from protocol.enums import UniqueIdentifier
-from protocol.structures import CryptographicParameters
-
 from kmsd.crypto.parameters import resolve
 from kmsd.crypto.provider import Provider
 from kmsd.domain import usage
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import KeyUse, Purpose
 from kmsd.operations.context import Context, refused
+from protocol.enums import UniqueIdentifier
+from protocol.structures import CryptographicParameters
 
 
 class Use(NamedTuple):

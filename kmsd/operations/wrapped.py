@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from protocol.enums import ResultReason
-from protocol.objects import KeyBlock, KeyWrappingData, KeyWrappingSpecification
-
 from kmsd.crypto.wrapping import check_specification, unwrap_key_block, wrap_key_block
 from kmsd.domain.errors import KmsError
+from kmsd.domain.making import USED_AS_KEYS
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context, refused
-from kmsd.domain.making import USED_AS_KEYS
 from kmsd.operations.using import Use, permitted
+from protocol.enums import ResultReason
+from protocol.objects import KeyBlock, KeyWrappingData, KeyWrappingSpecification
 
 
 async def wrap(

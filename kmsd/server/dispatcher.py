@@ -10,6 +10,18 @@ from collections.abc import Callable
 
 import structlog
 import trio
+
+from kmsd.domain.errors import KmsError
+from kmsd.domain.policy import check_operation
+from kmsd.domain.records import AuditRecord
+from kmsd.operations import HANDLERS
+from kmsd.operations.context import Batch, Context
+from kmsd.operations.services import Services
+from kmsd.server.identity import Peer, Peers
+from kmsd.server.reasons import for_version
+from kmsd.server.session import Answer, render
+from kmsd.storage.errors import ConflictError, DuplicateNameError
+from kmsd.storage.work import UnitOfWork
 from protocol.enums import (
     AsynchronousIndicator,
     BatchErrorContinuationOption,
@@ -31,18 +43,6 @@ from protocol.message import (
 )
 from protocol.operations import OPERATIONS
 from protocol.versions import V1_4, V2_0, V2_1, ProtocolVersion
-
-from kmsd.domain.errors import KmsError
-from kmsd.domain.policy import check_operation
-from kmsd.domain.records import AuditRecord
-from kmsd.operations import HANDLERS
-from kmsd.operations.context import Batch, Context
-from kmsd.operations.services import Services
-from kmsd.server.identity import Peer, Peers
-from kmsd.server.reasons import for_version
-from kmsd.server.session import Answer
-from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreError
-from kmsd.storage.work import UnitOfWork
 
 log = structlog.get_logger("kmsd.dispatcher")
 
@@ -86,7 +86,7 @@ class Dispatcher:
             # A version we do not speak is no reason to hang up: the client tries another on this connection.
             return Answer(self.reject(error), close=not isinstance(error, UnsupportedVersion))
         header = message.header
-        version = header.protocol_version.as_version()
+        version = header.protocol_version
         try:
             self._check_header(header, message, version)
             identity = await self._peers.authenticate(peer, header.authentication)
@@ -237,8 +237,10 @@ class Dispatcher:
         except ProtocolError as error:
             refusal = KmsError(error.reason, str(error))
             answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
-        except Exception:
-            log.exception("operation failed", operation=operation.name, tenant=batch.tenant.name)
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is ours, and it is this item's)
+            log.error(
+                "operation failed", operation=operation.name, tenant=batch.tenant.name, traceback=render(error)
+            )
             refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
             answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
         else:
@@ -254,8 +256,7 @@ class Dispatcher:
         return answer, context
 
     def _check_item(self, batch: Batch, item: RequestBatchItem) -> None:
-        extension = item.message_extension
-        if extension is not None and extension.criticality_indicator:
+        if any(extension.criticality_indicator for extension in item.message_extension):
             # KMIP 1.4 §11.1: a critical extension that is not understood.
             raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the critical Message Extension is not understood")
         operation = item.operation
@@ -304,8 +305,8 @@ class Dispatcher:
         self, version: ProtocolVersion, header: RequestHeader | None, items: list[ResponseBatchItem]
     ) -> ResponseMessage:
         return ResponseMessage(
-            header=ResponseHeader.for_version(
-                version,
+            header=ResponseHeader(
+                protocol_version=version,
                 time_stamp=int(self._services.clock()),
                 client_correlation_value=header.client_correlation_value if header is not None else None,
                 batch_count=len(items),

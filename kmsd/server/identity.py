@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 import trio
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from protocol.enums import CredentialType, ResultReason
-from protocol.structures import Authentication, UsernameAndPassword
 
 from kmsd.config.tenants import ClientDirectory, KnownClient, normal_san
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, TenantPolicy
 from kmsd.server.connections import Refused
+from protocol.enums import CredentialType, ResultReason
+from protocol.message import Authentication
+from protocol.structures import UsernameAndPassword
 
 
 @dataclass(slots=True)
@@ -31,12 +32,12 @@ class Peer:
     """A keyed digest of the credential that was last verified: Argon2 is paid once per connection."""
 
 
-_SAN_TYPES: tuple[tuple[type[x509.GeneralName], str], ...] = (
-    (x509.DNSName, "DNS"),
-    (x509.RFC822Name, "email"),
-    (x509.UniformResourceIdentifier, "URI"),
-    (x509.IPAddress, "IP"),
-)
+_SAN_KINDS: dict[type[x509.GeneralName], str] = {
+    x509.DNSName: "DNS",
+    x509.RFC822Name: "email",
+    x509.UniformResourceIdentifier: "URI",
+    x509.IPAddress: "IP",
+}
 
 
 class Peers:
@@ -105,9 +106,9 @@ def _sans(certificate: x509.Certificate) -> list[str]:
     except x509.ExtensionNotFound:
         return []
     found = []
-    for kind, name in _SAN_TYPES:
-        for value in extension.get_values_for_type(kind):
-            normal = normal_san(name, str(value))
-            if normal is not None:
-                found.append(normal)
+    for general in extension:
+        kind = _SAN_KINDS.get(type(general))
+        normal = normal_san(kind, str(general.value)) if kind is not None else None
+        if normal is not None:
+            found.append(normal)
     return found

@@ -1,0 +1,42 @@
+"""How many objects each tenant has, without counting them for every request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kmsd.domain.locate import LocateQuery
+from kmsd.storage.store import Store
+from protocol.enums import StorageStatusMask
+
+RECOUNT_AFTER = 60.0
+"""Seconds: other processes make objects too, and destroyed ones leave the quota at the next count."""
+
+_KEPT = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
+
+
+@dataclass(slots=True)
+class _Count:
+    objects: int
+    counted: float
+
+
+class ObjectCounts:
+    """The tenants' objects that are not destroyed: counted now and then, and each new one added at once."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._counts: dict[str, _Count] = {}
+
+    def reserve(self, tenant: str, number: int, maximum: int) -> bool:
+        """Whether `number` more are within `maximum`; they count from here on."""
+        now = self._clock()
+        count = self._counts.get(tenant)
+        if count is None or now - count.counted > RECOUNT_AFTER or count.objects + number > maximum:
+            query = LocateQuery(tenant, storage_status_mask=_KEPT)
+            count = self._counts[tenant] = _Count(self._store.count(query), now)
+        if count.objects + number > maximum:
+            return False
+        count.objects += number
+        return True
