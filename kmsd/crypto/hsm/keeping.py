@@ -1,0 +1,288 @@
+"""How keys are made on the token, kept, and brought back for use.
+
+wrapped    The key is made (or brought by a client) as a session object that is extractable for wrapping only, wrapped
+           by the tenant's key-encryption key inside the token, and destroyed. The blob is sealed once more in
+           software, with the object it belongs to as associated data: key wrapping has none, and without it two rows
+           of the store could be swapped unnoticed. For use it is unwrapped into a session object, sensitive and not
+           extractable.
+resident   A token object, sensitive and never extractable, found by CKA_ID (the Unique Identifier) and CKA_LABEL (the
+           tenant).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11 import exceptions as p11
+from pkcs11.types import Object, Session
+
+from protocol.enums import KeyFormatType, ObjectType, RecommendedCurve
+
+from kmsd.crypto import asymmetric
+from kmsd.crypto.errors import SealError, UnsupportedError
+from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm.errors import MissingKeyError
+from kmsd.crypto.hsm.objects import (
+    NOT_FOR_PRIVATE_KEYS,
+    SENSITIVE,
+    WRAPPABLE,
+    capability_template,
+    find,
+)
+from kmsd.crypto.hsm.pool import Lease
+from kmsd.crypto.hsm.root import KEK, TenantKeyRing
+from kmsd.crypto.provider import KeyReference
+from kmsd.crypto.sealing import Sealing
+from kmsd.domain.objects import Material
+from kmsd.domain.usage import KeyUse
+
+_VERSION = 1
+
+_NOT_UNWRAPPED: tuple[type[p11.PKCS11Error], ...] = (
+    p11.GeneralError,
+    p11.FunctionFailed,
+    p11.EncryptedDataInvalid,
+    p11.EncryptedDataLenRange,
+    p11.WrappedKeyInvalid,
+    p11.WrappedKeyLenRange,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """How a tenant's HSM keys are kept."""
+
+    keeping: Literal["wrapped", "resident"] = "wrapped"
+
+
+class Shape(NamedTuple):
+    """A key inside the token: its class, type and what it is good for."""
+
+    object_class: ObjectClass
+    key_type: KeyType
+    capabilities: MechanismFlag
+
+
+class KeyKeeper:
+    """Makes, takes in, brings back and removes the tenants' keys on one token."""
+
+    def __init__(self, ring: TenantKeyRing, sealing: Sealing, tenants: Mapping[str, TenantKeys]) -> None:
+        self._ring = ring
+        self._abilities = ring.abilities
+        self._sealing = sealing
+        self._tenants = tenants
+
+    def is_resident(self, tenant: str) -> bool:
+        """Raises UnsupportedError for a tenant that keeps no keys on this token."""
+        keys = self._tenants.get(tenant)
+        if keys is None:
+            raise UnsupportedError("the tenant keeps no keys on this token")
+        return keys.keeping == "resident"
+
+    def any_resident(self) -> bool:
+        return any(keys.keeping == "resident" for keys in self._tenants.values())
+
+    # Making
+
+    def generate(self, lease: Lease, reference: KeyReference, kind: table.SecretKind) -> Material:
+        resident = self._may_keep(reference.tenant, kind.key_type)
+
+        def make(session: Session) -> Material:
+            made = session.generate_key(
+                kind.key_type,
+                reference.length,
+                mechanism=kind.generation,
+                capabilities=kind.capabilities if resident else MechanismFlag(0),
+                store=resident,
+                template=self._template(lease, session, reference, resident),
+            )
+            return self._kept(lease, session, reference, made, KeyFormatType.RAW)
+
+        return lease.create(make, repeatable=not resident)
+
+    def generate_pair(
+        self, lease: Lease, private: KeyReference, key_type: KeyType, curve: RecommendedCurve | None
+    ) -> tuple[bytes, Material]:
+        """(SubjectPublicKeyInfo, the private key's material). The public key is a session object and goes."""
+        resident = self._may_keep(private.tenant, key_type)
+
+        def make(session: Session) -> tuple[bytes, Material]:
+            public_template: dict[Any, Any] = {Attribute.TOKEN: False}
+            if curve is not None:
+                public_template[Attribute.EC_PARAMS] = table.EC_PARAMETERS[curve]
+            public, made = session.generate_keypair(
+                key_type,
+                private.length if curve is None else None,
+                capabilities=table.PRIVATE[key_type],
+                store=resident,
+                public_template=public_template,
+                private_template=self._template(lease, session, private, resident),
+            )
+            try:
+                spki = asymmetric.spki(_public_key(public, curve))
+            finally:
+                public.destroy()
+            return spki, self._kept(lease, session, private, made, KeyFormatType.PKCS_8)
+
+        return lease.create_pair(make, repeatable=not resident)
+
+    def take_in(
+        self, lease: Lease, reference: KeyReference, template: dict[Any, Any], shape: Shape, format_: KeyFormatType
+    ) -> Material:
+        """Keep a key that a client brought; `template` holds its value."""
+        if shape.key_type not in self._abilities.imports:
+            raise UnsupportedError("the token takes in no keys of this kind")
+        resident = self._may_keep(reference.tenant, shape.key_type)
+
+        def make(session: Session) -> Material:
+            capabilities = shape.capabilities if resident else MechanismFlag(0)
+            made = session.create_object(
+                {
+                    **template,
+                    Attribute.TOKEN: resident,
+                    **capability_template(capabilities, shape.object_class),
+                    **self._template(lease, session, reference, resident),
+                }
+            )
+            return self._kept(lease, session, reference, made, format_)
+
+        return lease.create(make, repeatable=not resident)
+
+    def _may_keep(self, tenant: str, key_type: KeyType) -> bool:
+        resident = self.is_resident(tenant)
+        if not resident and key_type not in self._abilities.keepable:
+            raise UnsupportedError("the token cannot wrap keys of this kind for keeping")
+        return resident
+
+    def _template(
+        self, lease: Lease, session: Session, reference: KeyReference, resident: bool
+    ) -> dict[Any, Any]:
+        if resident:
+            return {
+                **SENSITIVE,
+                Attribute.ID: reference.uid.encode(),
+                Attribute.LABEL: reference.tenant,
+            }
+        template = dict(WRAPPABLE)
+        self._ring.key(lease, session, reference.tenant, KEK)
+        if self._ring.is_trusted(reference.tenant):
+            template[Attribute.WRAP_WITH_TRUSTED] = True
+        return template
+
+    def _kept(
+        self, lease: Lease, session: Session, reference: KeyReference, made: Object, format_: KeyFormatType
+    ) -> Material:
+        if self.is_resident(reference.tenant):
+            return Material("resident", reference.uid.encode(), format_)
+        form = self._abilities.wrap_form
+        try:
+            kek = self._ring.key(lease, session, reference.tenant, KEK)
+            wrapped = kek.wrap_key(made, mechanism=table.WRAP_FORMS[form])
+        finally:
+            made.destroy()
+        blob = self._sealing.seal(reference, format_, bytes((_VERSION, form)) + wrapped)
+        return Material("wrapped", blob, format_)
+
+    # Bringing back
+
+    def load(self, lease: Lease, use: KeyUse, shape: Shape) -> tuple[Object, KeyType, bool]:
+        """For HandleCache.key. Raises SealError, MissingKeyError, UnsupportedError."""
+        if use.material.kind == "wrapped":
+            made = self._unwrap(lease, use, shape)
+            return made, shape.key_type, False
+        if use.material.kind == "resident":
+            return self._find(lease, use, shape), shape.key_type, True
+        raise UnsupportedError("the key is not in the HSM")
+
+    def _unwrap(self, lease: Lease, use: KeyUse, shape: Shape) -> Object:
+        reference = KeyReference(use.tenant, use.uid, use.object_type, use.algorithm, use.length)
+        blob = self._sealing.open(reference, use.material.format, use.material.blob)
+        mechanism: Mechanism | None = table.WRAP_FORMS.get(blob[1]) if len(blob) > 2 else None
+        if mechanism is None or blob[0] != _VERSION:
+            raise SealError("the wrapped key has an unknown form")
+        template: dict[Any, Any] = dict(SENSITIVE)
+        if shape.object_class == ObjectClass.PRIVATE_KEY:
+            template |= NOT_FOR_PRIVATE_KEYS | self._abilities.private_extras
+            if shape.key_type != KeyType.RSA:
+                template[Attribute.DERIVE] = False
+
+        def unwrap(session: Session) -> Object:
+            kek = self._ring.key(lease, session, use.tenant, KEK)
+            made: Object = kek.unwrap_key(
+                shape.object_class,
+                shape.key_type,
+                blob[2:],
+                mechanism=mechanism,
+                capabilities=shape.capabilities,
+                template=template,
+            )
+            return made
+
+        try:
+            return lease.create(unwrap)
+        except _NOT_UNWRAPPED as error:
+            raise SealError("the key does not unwrap under the tenant's key on the token") from error
+
+    def _find(self, lease: Lease, use: KeyUse, shape: Shape) -> Object:
+        if use.material.blob != use.uid.encode():
+            raise SealError("the material is another object's")
+        found = lease.create(lambda session: self._search(session, use.tenant, use.material.blob, shape.object_class))
+        if len(found) != 1:
+            raise MissingKeyError(f"the token has {len(found)} keys of this identifier, one is expected")
+        if found[0][Attribute.KEY_TYPE] != shape.key_type:
+            raise UnsupportedError("a resident key serves its own algorithm only")
+        return found[0]
+
+    @staticmethod
+    def _search(session: Session, tenant: str, key_id: bytes, object_class: ObjectClass) -> list[Object]:
+        return find(
+            session,
+            {
+                Attribute.CLASS: object_class,
+                Attribute.TOKEN: True,
+                Attribute.ID: key_id,
+                Attribute.LABEL: tenant,
+            },
+        )
+
+    # Removing
+
+    def remove(self, lease: Lease, reference: KeyReference, material: Material) -> None:
+        """Remove a resident key from the token; a wrapped one is only in the store."""
+        if material.kind != "resident":
+            return
+        private = reference.object_type == ObjectType.PRIVATE_KEY
+        object_class = ObjectClass.PRIVATE_KEY if private else ObjectClass.SECRET_KEY
+
+        def remove(session: Session) -> None:
+            for found in self._search(session, reference.tenant, material.blob, object_class):
+                found.destroy()
+
+        lease.create(remove)
+
+    def flags(self, lease: Lease, use: KeyUse, shape: Shape) -> dict[str, bool]:
+        """What the token itself says of the key, for Sensitive, Extractable and their likes."""
+        made, _, resident = self.load(lease, use, shape)
+        try:
+            return {
+                "sensitive": bool(made[Attribute.SENSITIVE]),
+                "extractable": bool(made[Attribute.EXTRACTABLE]),
+                "always_sensitive": bool(made[Attribute.ALWAYS_SENSITIVE]),
+                "never_extractable": bool(made[Attribute.NEVER_EXTRACTABLE]),
+            }
+        finally:
+            if not resident:
+                lease.create(lambda session: made.destroy())
+
+
+def _public_key(public: Object, curve: RecommendedCurve | None) -> asymmetric.PublicKey:
+    if curve is None:
+        modulus = int.from_bytes(public[Attribute.MODULUS], "big")
+        exponent = int.from_bytes(public[Attribute.PUBLIC_EXPONENT], "big")
+        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    return table.point(public[Attribute.EC_POINT], asymmetric.CURVES[curve])
+

@@ -1,0 +1,477 @@
+"""Keys that live in an HSM: the Provider (kmsd.crypto.provider) on one token.
+
+Private and secret keys are used inside the token only. Public keys hold no secret: they are sealed like all software
+material and work in software, through the software provider. What the token's self-test did not prove is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hmac import compare_digest
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import padding as paddings
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pkcs11 import KeyType, Mechanism, ObjectClass
+from pkcs11.exceptions import PKCS11Error
+
+from protocol.enums import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    KeyFormatType,
+    ObjectType,
+    PaddingMethod,
+    RecommendedCurve,
+)
+
+from kmsd.crypto import asymmetric, keyformats, parameters, symmetric
+from kmsd.crypto.errors import (
+    CryptographicFailureError,
+    HsmUnavailableError,
+    InvalidParametersError,
+    KeyMaterialError,
+    UnsupportedError,
+)
+from kmsd.crypto.hashes import digest
+from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm.errors import HANDLE_LOST, translate
+from kmsd.crypto.hsm.keeping import KeyKeeper, Shape, TenantKeys
+from kmsd.crypto.hsm.objects import BoundKey, HandleCache, private_template, secret_template
+from kmsd.crypto.hsm.pool import Lease
+from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
+from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
+from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
+from kmsd.crypto.sealing import Sealing
+from kmsd.crypto.signatures import ecdsa_value
+from kmsd.crypto.software import SoftwareProvider
+from kmsd.domain.objects import Material, ProtectionLevel
+from kmsd.domain.usage import KeyUse
+
+T = TypeVar("T")
+Algorithm = CryptographicAlgorithm
+
+_SHORT = 16 * 1024
+"""Bytes of data up to which a symmetric call on a local token is short: some 50 µs on SoftHSM."""
+
+_SECRET_SHAPES = {name: Shape(ObjectClass.SECRET_KEY, *use) for name, use in table.SECRET_USES.items()}
+_PRIVATE_SHAPES = {
+    key_type: Shape(ObjectClass.PRIVATE_KEY, key_type, capabilities) for key_type, capabilities in table.PRIVATE.items()
+}
+_PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
+    PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
+    PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
+}
+_SOFTWARE = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
+
+
+class HsmProvider:
+    """Keys on the token of `ring`, for the tenants in `tenants`; each has its keys there (TenantKeyRing.prepare).
+
+    `sealing` seals public keys and binds wrapped blobs to their objects. `inline` is False for a token that is not
+    local: then no call is short. At most `cache_limit` unwrapped keys stay in the token.
+    """
+
+    protection = ProtectionLevel.HSM
+
+    def __init__(
+        self,
+        ring: TenantKeyRing,
+        sealing: Sealing,
+        tenants: Mapping[str, TenantKeys],
+        *,
+        inline: bool = True,
+        cache_limit: int = 1000,
+    ) -> None:
+        self._pool = ring.pool
+        self._abilities = ring.abilities
+        self.capabilities = ring.abilities.capabilities()
+        self._software = SoftwareProvider(sealing)
+        self._keeper = KeyKeeper(ring, sealing, tenants)
+        self._handles = HandleCache(cache_limit)
+        self._inline = inline
+
+    # --- making and keeping ---
+
+    def generate(self, reference: KeyReference) -> NewKey:
+        """A symmetric or HMAC key of `reference.length` bits, made in the token. Raises UnsupportedError."""
+        kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
+        if (
+            kind is None
+            or reference.object_type != ObjectType.SYMMETRIC_KEY
+            or (reference.algorithm, reference.length) not in self.capabilities.key_algorithms
+        ):
+            raise UnsupportedError("the token makes no symmetric keys of this algorithm and length")
+        material = self._run(lambda lease: self._keeper.generate(lease, reference, kind), repeatable=False)
+        return NewKey(material, reference.length, None)
+
+    def generate_pair(
+        self, public: KeyReference, private: KeyReference, curve: RecommendedCurve | None
+    ) -> tuple[NewKey, NewKey]:
+        """(public, private), made in the token. Raises UnsupportedError, InvalidParametersError."""
+        key_type = table.PRIVATE_TYPES.get(private.algorithm) if private.algorithm is not None else None
+        length = private.length
+        if key_type == KeyType.EC:
+            curve, length = self._curve(curve, length)
+        elif key_type == KeyType.RSA:
+            curve = None
+            if length not in self._abilities.rsa_lengths:
+                raise UnsupportedError(f"the token makes no RSA keys of {length} bits")
+        else:
+            raise UnsupportedError("the token makes no key pairs of this algorithm")
+        private = replace(private, length=length)
+        spki, material = self._run(
+            lambda lease: self._keeper.generate_pair(lease, private, key_type, curve), repeatable=False
+        )
+        new_public = self._software.store(replace(public, length=length), spki, KeyFormatType.X_509)
+        return new_public, NewKey(material, length, None)
+
+    def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
+        """Take in material in a format that kmsd.crypto.keyformats.parse gave; never gives it out again.
+
+        Raises KeyMaterialError, UnsupportedError for what an HSM has no use for.
+        """
+        if reference.object_type in _SOFTWARE:
+            return self._software.store(reference, plaintext, format_)
+        if not plaintext:
+            raise KeyMaterialError("the Key Material is empty")
+        said = keyformats.digest(reference.object_type, plaintext, format_, reference.algorithm)
+        if reference.object_type == ObjectType.SYMMETRIC_KEY and format_ == KeyFormatType.RAW:
+            kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
+            if kind is None:
+                raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
+            parsed = keyformats.parse(
+                reference.object_type, format_, plaintext, reference.algorithm, reference.length or None
+            )
+            if kind.key_type == KeyType.GENERIC_SECRET:
+                self._check_hmac_length(reference.algorithm, parsed.length)
+            reference = replace(reference, length=parsed.length)
+            template = secret_template(kind.key_type, plaintext)
+            shape = Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities)
+            kept = KeyFormatType.RAW
+        elif reference.object_type == ObjectType.PRIVATE_KEY:
+            key = asymmetric.load_private(plaintext)
+            if reference.length not in (0, key.key_size):
+                raise KeyMaterialError("the key does not have the stated Cryptographic Length")
+            key_type = KeyType.RSA if isinstance(key, rsa.RSAPrivateKey) else KeyType.EC
+            if isinstance(key, ec.EllipticCurvePrivateKey) and asymmetric.curve_of(key) not in self._abilities.curves:
+                raise UnsupportedError("the token does not offer the curve")
+            if table.PRIVATE_TYPES.get(reference.algorithm or Algorithm.RSA) != key_type:
+                raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
+            reference = replace(reference, length=key.key_size)
+            template, shape = private_template(key), _PRIVATE_SHAPES[key_type]
+            kept = KeyFormatType.PKCS_8
+        else:
+            raise UnsupportedError("the token keeps symmetric and private keys only")
+        material = self._run(
+            lambda lease: self._keeper.take_in(lease, reference, template, shape, kept), repeatable=False
+        )
+        return NewKey(material, reference.length, said)
+
+    def export(self, use: KeyUse) -> bytes:
+        """Public keys and certificates only. Raises UnsupportedError for what lives in the HSM."""
+        if use.material.kind != "sealed":
+            raise UnsupportedError("the key does not leave the HSM")
+        return self._software.export(use)
+
+    def destroy(self, reference: KeyReference, material: Material) -> None:
+        """Forget the handles; remove a resident key from the token. Raises HsmUnavailableError for the latter."""
+
+        def call(lease: Lease) -> None:
+            self._handles.drop(lease, reference.uid)
+            self._keeper.remove(lease, reference, material)
+
+        try:
+            self._run(call)
+        except HsmUnavailableError:
+            # The handles are void with the lost login; a token object would stay.
+            self._handles.drop(None, reference.uid)
+            if material.kind == "resident":
+                raise
+
+    def token_attributes(self, use: KeyUse) -> dict[str, bool]:
+        """sensitive, extractable, always_sensitive, never_extractable as the token itself has them."""
+        return self._run(lambda lease: self._keeper.flags(lease, use, self._shape(use)))
+
+    # --- using ---
+
+    def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted:
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            return self._software.encrypt(use, data, iv, aad)
+        scheme = self._cipher_scheme(use)
+        chosen = None
+        if iv is None:
+            iv = symmetric.choose_iv(scheme)
+            chosen = iv or None
+        symmetric.check_input(scheme, iv, aad)
+        mechanism, parameter = table.cipher(scheme, iv, aad)
+        padded = _pad(scheme, data)
+        if not padded and not scheme.tag_length:
+            return Encrypted(b"", chosen)
+        both: bytes = self._using(
+            use,
+            "cipher",
+            lambda lease, key: key.encrypt(padded, mechanism=mechanism, mechanism_param=parameter),
+        )
+        if not scheme.tag_length:
+            return Encrypted(both, chosen)
+        return Encrypted(both[: -scheme.tag_length], chosen, both[-scheme.tag_length :])
+
+    def decrypt(
+        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
+    ) -> bytes:
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            return self._rsa_decrypt(use, data, iv, aad, tag)
+        scheme = self._cipher_scheme(use)
+        if iv is None:
+            if scheme.iv_length:
+                raise InvalidParametersError("the IV/Counter/Nonce is missing")
+            iv = b""
+        symmetric.check_input(scheme, iv, aad)
+        whole = data
+        if scheme.tag_length:
+            if tag is None or len(tag) != scheme.tag_length:
+                raise InvalidParametersError("the Authenticated Encryption Tag does not have the Tag Length")
+            whole = data + tag
+        elif tag is not None:
+            raise InvalidParametersError(f"{scheme.mode.name} takes no Authenticated Encryption Tag")
+        elif scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
+            raise InvalidParametersError("the Data is not a whole number of blocks")
+        if not whole:
+            return _unpad(scheme, b"")
+        mechanism, parameter = table.cipher(scheme, iv, aad)
+        return _unpad(
+            scheme,
+            self._using(
+                use,
+                "cipher",
+                lambda lease, key: key.decrypt(whole, mechanism=mechanism, mechanism_param=parameter),
+                checks_input=True,
+            ),
+        )
+
+    def _rsa_decrypt(
+        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
+    ) -> bytes:
+        if self._private_type(use) != KeyType.RSA:
+            raise UnsupportedError("elliptic curve keys do not decrypt")
+        if iv or aad or tag:
+            raise InvalidParametersError("RSA takes no IV, additional data or tag")
+        scheme = parameters.rsa_scheme(use.parameters)
+        if scheme.padding == PaddingMethod.PKCS1_V1_5:
+            offered = self._abilities.pkcs1_decryption
+        else:
+            offered = (scheme.hashing, scheme.mask_hashing) in self._abilities.oaep
+        if not offered:
+            raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
+        mechanism, parameter = table.rsa_cipher(scheme)
+        return self._using(
+            use,
+            "private",
+            lambda lease, key: key.decrypt(data, mechanism=mechanism, mechanism_param=parameter),
+            checks_input=True,
+        )
+
+    def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
+        """The digest is made here, the signature in the token; ECDSA signatures are DER."""
+        key_type = self._private_type(use)
+        own = Algorithm.RSA if key_type == KeyType.RSA else Algorithm.EC
+        scheme = parameters.signature_scheme(use.parameters, own, use.length, digested)
+        if digested is not None:
+            value = digested
+        elif data is None or scheme.hashing is None:
+            raise InvalidParametersError("there is nothing to sign")
+        else:
+            value = digest(scheme.hashing, data)
+        if key_type == KeyType.EC:
+            # Only the leftmost bits count (FIPS 186-5 §6.4.1); not every token cuts by itself.
+            value = ecdsa_value(value, use.length)[: (use.length + 7) // 8]
+            raw = self._using(use, "private", lambda lease, key: key.sign(value, mechanism=Mechanism.ECDSA))
+            return table.ecdsa_der(raw)
+        if scheme.padding == PaddingMethod.PSS:
+            offered = (scheme.hashing, scheme.mask_hashing) in self._abilities.pss
+        else:
+            offered = self._abilities.pkcs1_signature
+        if not offered:
+            raise UnsupportedError("the token does not offer RSA signatures with these parameters")
+        message, mechanism, parameter = table.rsa_signature(scheme, value)
+        return self._using(
+            use,
+            "private",
+            lambda lease, key: key.sign(message, mechanism=mechanism, mechanism_param=parameter),
+        )
+
+    def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
+        """In software, with the public key."""
+        return self._software.verify(use, data, digested, signature)
+
+    def mac(self, use: KeyUse, data: bytes) -> bytes:
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            raise InvalidParametersError("a MAC needs a symmetric key")
+        hashing = parameters.mac_scheme(use.parameters, use.algorithm)
+        if hashing is None:
+            if not self._abilities.cmac:
+                raise UnsupportedError("the token does not offer AES-CMAC")
+            return self._using(use, "cmac", lambda lease, key: key.sign(data, mechanism=Mechanism.AES_CMAC))
+        if hashing not in self._abilities.hmacs:
+            raise UnsupportedError(f"the token does not offer HMAC with {hashing.name}")
+        mechanism = table.HMAC_MECHANISMS[hashing]
+        return self._using(use, "hmac", lambda lease, key: key.sign(data, mechanism=mechanism))
+
+    def mac_verify(self, use: KeyUse, data: bytes, mac: bytes) -> bool:
+        """Whether `mac` is the whole MAC, in constant time."""
+        return compare_digest(self.mac(use, data), mac)
+
+    def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
+        """Key wrap inside the token, under an AES key of the token; under a public key in software."""
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            return self._software.wrap(use, plaintext)
+        mode = self._wrap_mode(use)
+        if mode == BlockCipherMode.AES_KEY_WRAP_PADDING:
+            if not plaintext:
+                raise InvalidParametersError("there is nothing to wrap")
+            if len(plaintext) % 8 and not self._abilities.odd_wraps:
+                raise UnsupportedError("the token wraps multiples of 8 bytes only")
+        elif len(plaintext) < 16 or len(plaintext) % 8:
+            raise InvalidParametersError("NIST key wrap takes 16 bytes or more, in multiples of 8")
+        mechanism = self._abilities.wrap_mechanism(mode)
+
+        def call(lease: Lease, key: BoundKey) -> bytes:
+            passing = lease.create(lambda session: session.create_object(passing_secret(plaintext)))
+            try:
+                wrapped: bytes = key.wrap_key(passing, mechanism=mechanism)
+                return wrapped
+            finally:
+                lease.create(lambda session: passing.destroy())
+
+        return self._using(use, "wrap", call)
+
+    def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes:
+        """The plaintext of a wrapped SOFTWARE object: the wrapping key stays in the token, the wrapped one leaves."""
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            return self.decrypt(use, wrapped, None, None, None)
+        mechanism = self._abilities.wrap_mechanism(self._wrap_mode(use))
+        if len(wrapped) < 16 or len(wrapped) % 8:
+            raise CryptographicFailureError()
+
+        def call(lease: Lease, key: BoundKey) -> bytes:
+            return lease.create(
+                lambda session: read_unwrapped(BoundKey(session, key.handle, KeyType.AES), wrapped, mechanism)
+            )
+
+        return self._using(use, "wrap", call, checks_input=True)
+
+    def random(self, length: int) -> bytes:
+        """`length` bytes of the token's generator. Raises InvalidParametersError for a negative length."""
+        if length < 0:
+            raise InvalidParametersError("the length is negative")
+        if not length:
+            return b""
+        return self._run(lambda lease: lease.session.generate_random(length * 8))
+
+    def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
+        """Symmetric keys on a local token, up to 16 KiB. Not while the token is lost (whoever comes first after the
+        back-off time tries to win it back), nor where keys are token objects, nor for private keys: unwrapping one
+        takes 1 to 3 ms when it is not at hand."""
+        return (
+            self._inline
+            and size <= _SHORT
+            and (algorithm is None or algorithm in table.SECRETS)
+            and self._pool.ready
+            and not self._keeper.any_resident()
+        )
+
+    # --- within ---
+
+    def _run(self, call: Callable[[Lease], T], *, repeatable: bool = True) -> T:
+        try:
+            return self._pool.run(call, repeatable=repeatable)
+        except PKCS11Error as error:
+            raise translate(error, checks_input=False) from error
+
+    def _using(
+        self,
+        use: KeyUse,
+        family: str,
+        operation: Callable[[Lease, BoundKey], T],
+        *,
+        checks_input: bool = False,
+    ) -> T:
+        shape = _SECRET_SHAPES[family] if family != "private" else self._shape(use)
+        cache_key = (use.uid, use.material.blob, family)
+
+        def call(lease: Lease) -> T:
+            with self._handles.key(lease, cache_key, lambda _: self._keeper.load(lease, use, shape)) as key:
+                return operation(lease, key)
+
+        try:
+            try:
+                return self._pool.run(call)
+            except HANDLE_LOST:
+                # Somebody else removed the object from the token's memory; the blob brings it back.
+                self._handles.drop(None, use.uid)
+                return self._pool.run(call)
+        except PKCS11Error as error:
+            raise translate(error, checks_input=checks_input) from error
+
+    def _shape(self, use: KeyUse) -> Shape:
+        if use.object_type == ObjectType.PRIVATE_KEY:
+            return _PRIVATE_SHAPES[self._private_type(use)]
+        return _SECRET_SHAPES["hmac" if use.algorithm in parameters.HMACS else "cipher"]
+
+    def _private_type(self, use: KeyUse) -> KeyType:
+        if use.object_type != ObjectType.PRIVATE_KEY:
+            raise InvalidParametersError("this needs a private key")
+        key_type = table.PRIVATE_TYPES.get(use.algorithm) if use.algorithm is not None else None
+        if key_type is None:
+            raise UnsupportedError("the token has no private keys of this algorithm")
+        return key_type
+
+    def _cipher_scheme(self, use: KeyUse) -> CipherScheme:
+        if use.algorithm != Algorithm.AES:
+            raise UnsupportedError("keys of this algorithm do not encrypt here")
+        scheme = parameters.cipher_scheme(use.parameters)
+        if scheme.mode not in self._abilities.ciphers:
+            raise UnsupportedError(f"the token does not offer AES with {scheme.mode.name}")
+        return scheme
+
+    def _wrap_mode(self, use: KeyUse) -> BlockCipherMode:
+        if use.algorithm != Algorithm.AES:
+            raise UnsupportedError("keys of this algorithm do not wrap here")
+        return parameters.wrap_mode(use.parameters)
+
+    def _curve(self, curve: RecommendedCurve | None, length: int) -> tuple[RecommendedCurve, int]:
+        if curve is None:
+            curve = asymmetric.CURVE_BY_LENGTH.get(length)
+        if curve is None or curve not in self._abilities.curves:
+            raise UnsupportedError("the token does not offer the curve")
+        bits = asymmetric.CURVES[curve].key_size
+        if length not in (0, bits):
+            raise InvalidParametersError("the Cryptographic Length is not the Recommended Curve's")
+        return curve, bits
+
+    def _check_hmac_length(self, algorithm: CryptographicAlgorithm | None, length: int) -> None:
+        hashing = parameters.HMACS[algorithm] if algorithm is not None else None
+        if hashing is None or (length % 64 and length > table.hmac_lengths(hashing).stop):
+            raise UnsupportedError("the token keeps no HMAC keys of this length")
+
+
+def _pad(scheme: CipherScheme, data: bytes) -> bytes:
+    padding = _PADDINGS.get(scheme.padding)
+    if padding is not None:
+        padder = padding.padder()
+        return padder.update(data) + padder.finalize()
+    if scheme.mode in (BlockCipherMode.ECB, BlockCipherMode.CBC) and len(data) % AES_BLOCK:
+        raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
+    return data
+
+
+def _unpad(scheme: CipherScheme, data: bytes) -> bytes:
+    padding = _PADDINGS.get(scheme.padding)
+    if padding is None:
+        return data
+    unpadder = padding.unpadder()
+    try:
+        return unpadder.update(data) + unpadder.finalize()
+    except ValueError:
+        raise CryptographicFailureError() from None
