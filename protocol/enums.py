@@ -440,7 +440,9 @@ class ObjectType(Enumeration):
 
 
 class OpaqueDataType(Enumeration):
-    """Vendor values only."""
+    """Vendor values only; the member is the first of their range."""
+
+    EXTENSIONS = 0x80000000
 
 
 class Operation(Enumeration):

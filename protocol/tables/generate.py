@@ -173,7 +173,8 @@ def class_text(xml_name: str, base: str, members: list[Row]) -> str:
     if members:
         lines += [f"    {member_name(row['xml_name'])} = 0x{row['value']}" for row in members]
     else:
-        lines.append('    """Vendor values only."""')
+        # Python makes no values of an enumeration that has no member at all.
+        lines += ['    """Vendor values only; the member is the first of their range."""', "", "    EXTENSIONS = 0x80000000"]
     return "\n".join(lines) + "\n"
 
 
