@@ -59,9 +59,7 @@ class ParsedKey:
         return f"ParsedKey({self.format.name}, {len(self.material)} bytes)"
 
 
-_BYTE_TYPES = frozenset(
-    {ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.SPLIT_KEY, ObjectType.PGP_KEY}
-)
+_BYTE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA, ObjectType.SPLIT_KEY, ObjectType.PGP_KEY})
 _BYTE_FORMATS = frozenset({Format.RAW, Format.OPAQUE})
 _KEPT_AS_TTLV = (
     TransparentDSAPrivateKey,
@@ -200,11 +198,8 @@ def _parse_kept(
     private = isinstance(material, TransparentDSAPrivateKey | TransparentDHPrivateKey)
     if KEY_MATERIALS.get(format_) is not type(material) or private != (object_type == ObjectType.PRIVATE_KEY):
         raise KeyMaterialError("the Key Format Type does not fit the object")
-    own = (
-        Algorithm.DSA
-        if isinstance(material, TransparentDSAPrivateKey | TransparentDSAPublicKey)
-        else Algorithm.DH
-    )
+    dsa = isinstance(material, TransparentDSAPrivateKey | TransparentDSAPublicKey)
+    own = Algorithm.DSA if dsa else Algorithm.DH
     if algorithm not in (None, own):
         raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
     bits: int = material.p.bit_length()  # type: ignore[attr-defined]

@@ -85,11 +85,7 @@ def resolve(
     differs.
     """
     chosen = _merge(request, attribute)
-    if (
-        purpose in (Purpose.WRAP, Purpose.UNWRAP)
-        and chosen.block_cipher_mode is None
-        and chosen.padding_method is None
-    ):
+    if purpose in (Purpose.WRAP, Purpose.UNWRAP) and chosen.block_cipher_mode is None and chosen.padding_method is None:
         return _filled(chosen, _DEFAULT_OAEP if algorithm in RSA else _DEFAULT_WRAP)
     if purpose in (Purpose.ENCRYPT, Purpose.DECRYPT) and chosen.block_cipher_mode is None:
         if algorithm in RSA:
@@ -324,9 +320,7 @@ def signature_scheme(
     else:
         hashing = _offered(hashing)
         if digested is not None and len(digested) != DIGEST_SIZES[hashing]:
-            raise InvalidParametersError(
-                "the Digested Data does not have the length of the Hashing Algorithm"
-            )
+            raise InvalidParametersError("the Digested Data does not have the length of the Hashing Algorithm")
     if not rsa:
         return SignatureScheme(None, hashing, None, None)
     if padding == _PKCS1:

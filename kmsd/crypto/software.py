@@ -106,9 +106,7 @@ class SoftwareProvider:
         else:
             raise UnsupportedError("key pairs of this algorithm are not supported")
         return (
-            self._keep(
-                replace(public, length=key.key_size), asymmetric.spki(key.public_key()), KeyFormatType.X_509
-            ),
+            self._keep(replace(public, length=key.key_size), asymmetric.spki(key.public_key()), KeyFormatType.X_509),
             self._keep(replace(private, length=key.key_size), asymmetric.pkcs8(key), KeyFormatType.PKCS_8),
         )
 
@@ -146,9 +144,7 @@ class SoftwareProvider:
         _refuse(iv, aad, None)
         return Encrypted(asymmetric.rsa_encrypt(key, parameters.rsa_scheme(use.parameters), data))
 
-    def decrypt(
-        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
-    ) -> bytes:
+    def decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
         if use.object_type == ObjectType.SYMMETRIC_KEY:
             scheme = parameters.cipher_scheme(use.parameters)
             return symmetric.decrypt(self._aes(use), scheme, data, iv, aad, tag)
@@ -160,9 +156,7 @@ class SoftwareProvider:
 
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
         key = self._private(use)
-        scheme = parameters.signature_scheme(
-            use.parameters, signatures.algorithm_of(key), key.key_size, digested
-        )
+        scheme = parameters.signature_scheme(use.parameters, signatures.algorithm_of(key), key.key_size, digested)
         return signatures.sign(key, scheme, data, digested)
 
     def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
@@ -172,9 +166,7 @@ class SoftwareProvider:
         if data is None and digested is None:
             raise InvalidParametersError("there is nothing to verify")
         try:
-            scheme = parameters.signature_scheme(
-                use.parameters, signatures.algorithm_of(key), key.key_size, digested
-            )
+            scheme = parameters.signature_scheme(use.parameters, signatures.algorithm_of(key), key.key_size, digested)
         except InvalidParametersError:
             return False
         return signatures.verify(key, scheme, data, digested, signature)

@@ -112,9 +112,7 @@ def counter_block(scheme: CipherScheme, iv: bytes) -> bytes:
         raise InvalidParametersError("the Initial Counter Value does not fit") from None
 
 
-def _open_gcm(
-    key: bytes, scheme: CipherScheme, data: bytes, iv: bytes, aad: bytes | None, tag: bytes | None
-) -> bytes:
+def _open_gcm(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes, aad: bytes | None, tag: bytes | None) -> bytes:
     if tag is None:
         raise InvalidParametersError("the Authenticated Encryption Tag is missing")
     if len(tag) != scheme.tag_length:
@@ -147,9 +145,7 @@ def _pad(scheme: CipherScheme, data: bytes) -> bytes:
         padder = padding.padder()
         return padder.update(data) + padder.finalize()
     if scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
-        raise InvalidParametersError(
-            "the Data is not a whole number of blocks and no Padding Method is given"
-        )
+        raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
     return data
 
 

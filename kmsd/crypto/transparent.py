@@ -196,9 +196,7 @@ _KNOWN_CURVES = frozenset(curve.name for curve in CURVES.values())
 # ---------------------------------------------------------------------------------------------------
 
 
-def write(
-    key: PrivateKey | PublicKey, wanted: KeyFormatType, compression: KeyCompressionType | None = None
-) -> object:
+def write(key: PrivateKey | PublicKey, wanted: KeyFormatType, compression: KeyCompressionType | None = None) -> object:
     """The Key Material of the key in this format. Raises UnsupportedError where it has no such form.
 
     Compression is of the Q String of elliptic curve keys only (1.4 §2.1.3: "By default [...] uncompressed").

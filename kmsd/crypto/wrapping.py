@@ -90,9 +90,7 @@ def wrap_key_block(
     )
 
 
-def _encoded(
-    block: KeyBlock, value: KeyValue, option: EncodingOption | None, version: ProtocolVersion
-) -> bytes:
+def _encoded(block: KeyBlock, value: KeyValue, option: EncodingOption | None, version: ProtocolVersion) -> bytes:
     if option in (None, EncodingOption.TTLV_ENCODING):
         return encode(value, version, block.key_format_type)
     if option != EncodingOption.NO_ENCODING:

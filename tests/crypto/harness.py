@@ -107,8 +107,10 @@ def pair(
 ) -> tuple[Key, Key]:
     """(public, private) made by the provider; skips where it has no such keys."""
     capabilities = provider.capabilities
-    known = curve in capabilities.curves if curve is not None else (algorithm, length) in
-    capabilities.key_algorithms if not known:
+    known = curve in capabilities.curves
+    if curve is None:
+        known = (algorithm, length) in capabilities.key_algorithms
+    if not known:
         pytest.skip(f"no {algorithm.name} key pairs of this kind here")
     public = reference(ObjectType.PUBLIC_KEY, algorithm, length, f"{uid}-public")
     private = reference(ObjectType.PRIVATE_KEY, algorithm, length, f"{uid}-private")

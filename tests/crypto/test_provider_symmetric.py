@@ -137,9 +137,7 @@ def test_an_iv_that_is_not_sent_is_chosen_and_returned(provider: Provider, mode:
         Parameters(block_cipher_mode=mode),
         Parameters(block_cipher_mode=mode, random_iv=True),
     ):
-        first, second = (
-            provider.encrypt(aes.use(ENCRYPT, parameters), bytes(32), None, None) for _ in range(2)
-        )
+        first, second = (provider.encrypt(aes.use(ENCRYPT, parameters), bytes(32), None, None) for _ in range(2))
         assert first.iv is not None
         assert len(first.iv) == size
         assert first.iv != second.iv
@@ -286,9 +284,7 @@ def _kek(provider: Provider, mode: Mode, key: bytes) -> Key:
 
 
 @pytest.mark.parametrize(("mode", "key", "plaintext", "wrapped"), WRAPS)
-def test_published_key_wraps(
-    provider: Provider, mode: Mode, key: bytes, plaintext: str, wrapped: str
-) -> None:
+def test_published_key_wraps(provider: Provider, mode: Mode, key: bytes, plaintext: str, wrapped: str) -> None:
     kek = _kek(provider, mode, key)
     parameters = Parameters(block_cipher_mode=mode)
     assert provider.wrap(kek.use(Purpose.WRAP, parameters), bytes.fromhex(plaintext)).hex() == wrapped
@@ -343,9 +339,7 @@ MACS = [
 
 
 @pytest.mark.parametrize(("algorithm", "key", "data", "value"), MACS)
-def test_published_macs(
-    provider: Provider, algorithm: Algorithm, key: bytes, data: bytes, value: str
-) -> None:
+def test_published_macs(provider: Provider, algorithm: Algorithm, key: bytes, data: bytes, value: str) -> None:
     if algorithm not in provider.capabilities.macs:
         pytest.skip(f"no {algorithm.name} here")
     stored_key = stored(provider, algorithm, key)
