@@ -58,8 +58,8 @@ def structures(kind: Kind, version: ProtocolVersion) -> Iterator[type]:
             for member in kind.members:
                 yield from structures(member, version)
         case Chosen():
-            for member in kind.table.values():
-                yield from structures(member, version)
+            for entry in kind.table.values():
+                yield from structures(entry, version)
         case Formed() if isinstance(kind.marker, AnyObject):
             heads = ManagedObject.__wire_form__(kind.marker, version).heads
             yield from (cls for cls in ManagedObject.__subclasses__() if table_of(cls).tag << 8 | 1 in heads)
