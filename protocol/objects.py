@@ -245,9 +245,7 @@ class ManagedObject:
     @classmethod
     def __wire_form__(cls, marker: WireForm, version: ProtocolVersion) -> Form:
         """How one object is read and written in a version; objects that it lacks are a ProtocolError."""
-        tags = {
-            table_of(known).tag: known for known in OBJECT_TYPES if _GATES.get(known, Gate()).covers(version)
-        }
+        tags = {table_of(known).tag: known for known in OBJECT_TYPES if _GATES.get(known, Gate()).covers(version)}
 
         def read(buffer: bytes, start: int, stop: int, head: int) -> ManagedObject:
             found: ManagedObject = decoder(tags[head >> 8], version)(buffer, start, stop)

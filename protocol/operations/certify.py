@@ -26,6 +26,4 @@ class CertifyResponse:
     """KMIP 1.4 §4.7, 2.1 §6.1.6."""
 
     unique_identifier: str
-    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
-        None
-    )
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = None

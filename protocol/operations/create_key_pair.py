@@ -12,9 +12,7 @@ from protocol.structures import ProtectionStorageMasks
 class CreateKeyPairRequest:
     """KMIP 1.4 §4.2, 2.1 §6.1.9."""
 
-    common_attributes: Annotated[
-        Template | None, TwoForms(Tag.COMMON_TEMPLATE_ATTRIBUTE, Tag.COMMON_ATTRIBUTES)
-    ] = None
+    common_attributes: Annotated[Template | None, TwoForms(Tag.COMMON_TEMPLATE_ATTRIBUTE, Tag.COMMON_ATTRIBUTES)] = None
     private_key_attributes: Annotated[
         Template | None, TwoForms(Tag.PRIVATE_KEY_TEMPLATE_ATTRIBUTE, Tag.PRIVATE_KEY_ATTRIBUTES)
     ] = None

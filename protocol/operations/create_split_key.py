@@ -28,6 +28,4 @@ class CreateSplitKeyResponse:
     """KMIP 1.4 §4.38, 2.1 §6.1.10."""
 
     unique_identifiers: tuple[str, ...]
-    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
-        None
-    )
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = None

@@ -25,6 +25,4 @@ class DeriveKeyResponse:
     """KMIP 1.4 §4.6, 2.1 §6.1.14."""
 
     unique_identifier: str
-    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
-        None
-    )
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = None

@@ -28,6 +28,4 @@ class ReCertifyResponse:
     """KMIP 1.4 §4.8, 2.1 §6.1.45."""
 
     unique_identifier: str
-    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
-        None
-    )
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = None

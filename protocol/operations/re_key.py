@@ -23,6 +23,4 @@ class ReKeyResponse:
     """KMIP 1.4 §4.4, 2.1 §6.1.46."""
 
     unique_identifier: str
-    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = (
-        None
-    )
+    attributes: Annotated[Template | None, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES), Until(1, 4)] = None

@@ -14,9 +14,7 @@ class ReKeyKeyPairRequest:
 
     private_key_unique_identifier: ObjectReference | None = None
     offset: Interval | None = None
-    common_attributes: Annotated[
-        Template | None, TwoForms(Tag.COMMON_TEMPLATE_ATTRIBUTE, Tag.COMMON_ATTRIBUTES)
-    ] = None
+    common_attributes: Annotated[Template | None, TwoForms(Tag.COMMON_TEMPLATE_ATTRIBUTE, Tag.COMMON_ATTRIBUTES)] = None
     private_key_attributes: Annotated[
         Template | None, TwoForms(Tag.PRIVATE_KEY_TEMPLATE_ATTRIBUTE, Tag.PRIVATE_KEY_ATTRIBUTES)
     ] = None
