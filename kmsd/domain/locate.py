@@ -102,14 +102,14 @@ def storage_status(obj: ManagedObject) -> StorageStatusMask:
 
 def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
     """All (term, instance) of an object; its Unique Identifier is no term."""
-    found = set(_number_terms("Object Type", type(obj.object_type), obj.object_type))
+    found = set(_number_terms("Object Type", obj.object_type))
     if obj.state is not None:
-        found.update(_number_terms("State", type(obj.state), obj.state))
+        found.update(_number_terms("State", obj.state))
     for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
         instances = obj.attributes.all(key)
         value = instances[0].value
         if len(instances) == 1 and isinstance(value, int):
-            found.update(_number_terms(key, type(value), value))
+            found.update(_number_terms(key, value))
         elif _is_indexed(key):
             for position, attribute in enumerate(instances):
                 instance = position if _instanced(attribute.value) else 0
@@ -117,12 +117,13 @@ def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=4096)
-def _number_terms(key: str, kind: type[int], value: int) -> tuple[tuple[str, int], ...]:
+# typed: a mask and a number of the same value have different terms.
+@lru_cache(maxsize=4096, typed=True)
+def _number_terms(key: str, value: int) -> tuple[tuple[str, int], ...]:
     """The terms of a single number: kept, as most attributes are one, and most objects have the same ones."""
     if not _is_indexed(key):
         return ()
-    return tuple((_term(key, path, part), 0) for path, part in _parts(kind(value)))
+    return tuple((_term(key, path, part), 0) for path, part in _parts(value))
 
 
 def _is_indexed(key: str) -> bool:
@@ -231,7 +232,8 @@ def _parts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             # The same number as an Integer and as an Enumeration are two values.
             yield f"{path}:{value.type:X}", _scalar(value.value)
     elif is_dataclass(value):
-        for name in _field_names(type(value)):
+        structure: Any = type(value)
+        for name in _field_names(structure):
             part = getattr(value, name)
             if part is not None:
                 yield from _parts(part, f"{path}/{name}" if path else name)

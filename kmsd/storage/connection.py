@@ -77,8 +77,7 @@ class FileLock:
 
     @contextmanager
     def held(self, seconds: float = BUSY_SECONDS) -> Iterator[None]:
-        """Hold the lock; StoreBusyError after `seconds`, so that a stopped process stops no other for ever.
-        """
+        """Hold the lock; StoreBusyError after `seconds`, so that a stopped process stops no other for ever."""
         deadline = time.monotonic() + seconds
         pause = _FIRST_PAUSE
         while not self.try_acquire():

@@ -193,9 +193,7 @@ def _choose(connection: sqlite3.Connection, search: Search) -> tuple[Condition |
     conditions = list(search.conditions)
     fewest = _PROBED + 1
     best: tuple[int, Condition] | None = None
-    exact = [
-        (position, condition) for position, condition in enumerate(conditions) if isinstance(condition, AllOf)
-    ]
+    exact = [(position, condition) for position, condition in enumerate(conditions) if isinstance(condition, AllOf)]
     if len(exact) == 1 and len(exact[0][1].terms) == 1:
         best = exact[0]
     else:
@@ -266,9 +264,7 @@ def _exists_beside(first: FromClause, parameter: str, name: str) -> ColumnElemen
     )
 
 
-def _test(
-    prefix: str, form: Form, created: ColumnElement[int], identity: ColumnElement[int]
-) -> ColumnElement[bool]:
+def _test(prefix: str, form: Form, created: ColumnElement[int], identity: ColumnElement[int]) -> ColumnElement[bool]:
     first = terms.alias(prefix)
     if form.terms == 0:
         inside = identity.in_(select(first.c.object).where(_range(first, prefix)))

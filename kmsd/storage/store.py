@@ -20,9 +20,10 @@ from kmsd.storage.cache import ObjectCache
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.errors import ConflictError
 from kmsd.storage.rows import decode, encode
+from kmsd.storage.transaction import Change, Transactions, Unit
 from kmsd.storage.upgrade import migrate
 from kmsd.storage.work import UnitOfWork
-from kmsd.storage.writer import Change, Unit, Writer
+from kmsd.storage.writer import Writer
 
 Accept = Callable[[ManagedObject], bool]
 
@@ -57,7 +58,8 @@ class Store:
         self._lock = FileLock(path)
         self._connection = connect(path)
         self._checkpointer = connect(path)
-        self._writer = Writer(self._connection, self._checkpointer, self._lock)
+        self._transactions = Transactions(self._connection, self._lock)
+        self._writer = Writer(self._transactions, self._checkpointer)
         self._cache = ObjectCache(cached_objects)
         self._read = self._reader().execute
         self._thread = threading.get_ident()
@@ -202,7 +204,7 @@ class Store:
         """Store a new tenant's key unless it has one, and return the one stored: of two workers one wins.
         Blocks.
         """
-        self._writer.execute(sql.INSERT_TENANT.sql, (tenant.name, tenant.root, tenant.wrapped_key))
+        self._transactions.execute(sql.INSERT_TENANT.sql, (tenant.name, tenant.root, tenant.wrapped_key))
         stored = self.load_tenant(tenant.name)
         if stored is None:
             raise RuntimeError(f"tenant {tenant.name!r} was not stored")

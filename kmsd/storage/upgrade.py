@@ -40,9 +40,7 @@ def migrate(path: Path) -> None:
         if found == REVISION:
             return
         if found not in REVISIONS:
-            raise SchemaError(
-                f"{path}: schema {found} is newer than this version of kmsd, which knows {REVISION}"
-            )
+            raise SchemaError(f"{path}: schema {found} is newer than this version of kmsd, which knows {REVISION}")
         upgrade(f"sqlite:///{path}")
 
 

@@ -36,9 +36,7 @@ def upgrade() -> None:
         sa.Column("material", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("id", name="pk_objects"),
     )
-    op.create_index(
-        "ix_objects_tenant_storage_created", "objects", ["tenant", "storage", "created"], unique=False
-    )
+    op.create_index("ix_objects_tenant_storage_created", "objects", ["tenant", "storage", "created"], unique=False)
     op.create_index("uq_objects_uid", "objects", ["uid"], unique=True)
     op.create_table(
         "names",

@@ -1,0 +1,232 @@
+"""Units of work as SQL, in one transaction for all that wait. Everything here blocks.
+
+A unit is checked against the store before its first change is written, so one that is refused (a changed
+version, a name in use) leaves nothing to undo and fails alone. A failure nobody expects, such as a full
+disk, undoes the group, and its units are tried again one by one: they are plain rows, so that is safe, and
+it finds the one to blame. A savepoint round each unit would do the same, but each costs 12 us, all for a
+case that does not happen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kmsd.domain.records import AuditRecord
+from kmsd.storage import query
+from kmsd.storage.connection import BUSY_SECONDS, FileLock
+from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreBusyError, StoreError
+from kmsd.storage.rows import Entry
+
+Outcomes = list[Exception | None]
+_PAUSE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A changed object: what is stored must still be `before`, whose version is one less."""
+
+    before: Entry
+    after: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of work as rows."""
+
+    inserts: tuple[Entry, ...]
+    changes: tuple[Change, ...]
+    records: tuple[AuditRecord, ...]
+
+
+class Transactions:
+    """One transaction at a time on one connection, under the lock between processes.
+
+    After `begin` comes `fill`, after `fill` comes `commit`, in whatever thread; each of them that raises has
+    rolled back and let go of the lock.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, lock: FileLock) -> None:
+        self._connection = connection
+        self._lock = lock
+        self._mutex = threading.Lock()
+        # Waiting is done here, where it can be bounded, and never in SQLite on the event loop.
+        connection.execute("PRAGMA busy_timeout=0")
+
+    @property
+    def changed_rows(self) -> int:
+        """Rows changed since the connection was opened."""
+        return self._connection.total_changes
+
+    def try_begin(self) -> bool:
+        """Begin, unless somebody else is writing."""
+        if not self._mutex.acquire(blocking=False):
+            return False
+        try:
+            if self._lock.try_acquire():
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    self._lock.release()
+                    if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                        raise
+                else:
+                    return True
+        except BaseException:
+            self._mutex.release()
+            raise
+        self._mutex.release()
+        return False
+
+    def begin(self, seconds: float = BUSY_SECONDS) -> None:
+        """Begin, waiting for others; StoreBusyError after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not self.try_begin():
+            if time.monotonic() >= deadline:
+                raise StoreBusyError(f"the store was held by another process for {seconds:g} s")
+            time.sleep(_PAUSE)
+
+    def fill(self, units: Sequence[Unit]) -> Outcomes:
+        """Write the units that are not refused; what became of each."""
+        outcomes: Outcomes = []
+        try:
+            for unit in units:
+                try:
+                    identities = self._check(unit)
+                except (ConflictError, DuplicateNameError) as refusal:
+                    outcomes.append(refusal)
+                    continue
+                self._apply(unit, identities)
+                outcomes.append(None)
+        except BaseException:
+            self._end("ROLLBACK")
+            raise
+        return outcomes
+
+    def commit(self) -> None:
+        """Make durable what was filled in. If it raises, nothing is stored."""
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._end("ROLLBACK")
+            raise
+        self._end(None)
+
+    def _end(self, statement: str | None) -> None:
+        try:
+            # SQLite has rolled back by itself after some errors (full disk, I/O).
+            if statement is not None and self._connection.in_transaction:
+                self._connection.execute(statement)
+        finally:
+            self._lock.release()
+            self._mutex.release()
+
+    def write(self, units: Sequence[Unit]) -> Outcomes:
+        """All of it: begin, fill and commit, and one by one if that fails."""
+        try:
+            self.begin()
+        except StoreBusyError as error:
+            return [failure(error) for _ in units]
+        try:
+            outcomes = self.fill(units)
+        except Exception as error:
+            return [failure(error)] if len(units) == 1 else self.write_each(units)
+        try:
+            self.commit()
+        except Exception as error:
+            return [outcome or failure(error) for outcome in outcomes]
+        return outcomes
+
+    def write_each(self, units: Sequence[Unit]) -> Outcomes:
+        """Each unit in a transaction of its own."""
+        return [outcome for unit in units for outcome in self.write([unit])]
+
+    def execute(self, statement: str, parameters: tuple[object, ...]) -> None:
+        """One statement in a transaction of its own."""
+        self.begin()
+        try:
+            self._connection.execute(statement, parameters)
+        except BaseException:
+            self._end("ROLLBACK")
+            raise
+        self.commit()
+
+    def _check(self, unit: Unit) -> list[int]:
+        """The row ids of the changed objects; refuses before anything of the unit is written."""
+        execute = self._connection.execute
+        identities = []
+        released: set[tuple[str, str]] = set()
+        for change in unit.changes:
+            before = change.before.row
+            found = execute(query.LOCK.sql, (before.uid, before.tenant)).fetchone()
+            if found is None or found[1] != before.version:
+                raise ConflictError(f"{before.uid!r} changed meanwhile")
+            identities.append(found[0])
+            released |= {(before.tenant, name) for name in change.before.names - change.after.names}
+        claimed: set[tuple[str, str]] = set()
+        for entry, kept in [
+            *((entry, frozenset[str]()) for entry in unit.inserts),
+            *((change.after, change.before.names) for change in unit.changes),
+        ]:
+            for name in entry.names - kept:
+                claim = (entry.row.tenant, name)
+                taken = claim not in released and execute(query.NAME_HOLDER.sql, claim).fetchone()
+                if taken or claim in claimed:
+                    raise DuplicateNameError(name)
+                claimed.add(claim)
+        for entry in unit.inserts:
+            if execute(query.UID_TAKEN.sql, (entry.row.uid,)).fetchone():
+                raise ConflictError(f"{entry.row.uid!r} exists")
+        return identities
+
+    def _apply(self, unit: Unit, identities: list[int]) -> None:
+        execute, executemany = self._connection.execute, self._connection.executemany
+        for change in unit.changes:
+            # First, since a name may go from one object of the unit to another.
+            tenant = change.before.row.tenant
+            gone = change.before.names - change.after.names
+            executemany(query.DELETE_NAME.sql, [(tenant, name) for name in gone])
+        for entry in unit.inserts:
+            row_id = execute(query.INSERT_OBJECT.sql, entry.row).lastrowid
+            executemany(query.INSERT_TERM.sql, _term_rows(entry, row_id))
+            executemany(query.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
+        for change, row_id in zip(unit.changes, identities, strict=True):
+            after = change.after.row
+            execute(query.UPDATE_OBJECT.sql, (*after[2:], row_id))
+            old, new = _term_rows(change.before, row_id), _term_rows(change.after, row_id)
+            executemany(query.DELETE_TERM.sql, old - new)
+            executemany(query.INSERT_TERM.sql, new - old)
+            gained = change.after.names - change.before.names
+            executemany(query.INSERT_NAME.sql, [(after.tenant, name, row_id) for name in gained])
+        if unit.records:
+            executemany(query.INSERT_AUDIT.sql, [audit_row(record) for record in unit.records])
+
+
+def audit_row(record: AuditRecord) -> tuple[object, ...]:
+    return (
+        record.time,
+        record.tenant,
+        record.client,
+        record.address,
+        record.operation,
+        record.uid,
+        record.result,
+        record.reason,
+        record.detail,
+    )
+
+
+def _term_rows(entry: Entry, row_id: int | None) -> set[tuple[str, str, int, int | None, int]]:
+    tenant, created = entry.row.tenant, entry.row.created
+    return {(tenant, term, created, row_id, instance) for term, instance in entry.terms}
+
+
+def failure(error: BaseException) -> StoreError:
+    """An exception for one waiter alone, so that no two tasks raise the same object."""
+    kind = type(error) if isinstance(error, StoreError) else StoreError
+    own = kind(f"not stored: {error}")
+    own.__cause__ = error
+    return own
