@@ -110,7 +110,7 @@ NONE: Final[frozenset[Operation]] = frozenset()
 _BY: dict[str, SetBy] = {"C": "client", "S": "server", "CS": "both"}
 
 
-def _row(
+def _row(  # noqa: PLR0913, PLR0917 - the columns of a table
     name: str,
     type_: Any,
     by: str,
@@ -216,9 +216,7 @@ _ROWS = (
         GONE,
         until=(1, 4),
     ),
-    _row(
-        "Certificate Issuer", s.CertificateIssuer, "S", "A", MAKE_CERTIFICATE, CERTIFICATES, GONE, until=(1, 4)
-    ),
+    _row("Certificate Issuer", s.CertificateIssuer, "S", "A", MAKE_CERTIFICATE, CERTIFICATES, GONE, until=(1, 4)),
     # Several only for PGP keys, which hold several signatures.
     _row(
         "Digital Signature Algorithm",

@@ -149,39 +149,42 @@ _ATTRIBUTES_HEAD: Final = Tag.ATTRIBUTES << 8 | STRUCTURE
 _REFERENCE_HEAD: Final = Tag.ATTRIBUTE_REFERENCE << 8
 
 _new = object.__new__
-# A frozen dataclass's own __init__ costs twice as much as its slots.
-_set_name, _set_value = Attribute.name.__set__, Attribute.value.__set__  # type: ignore[attr-defined]
-_set_index, _set_vendor = Attribute.index.__set__, Attribute.vendor.__set__  # type: ignore[attr-defined]
+
+
+class _Blank:
+    """An Attribute while it is being filled: same slots, not frozen, which is three times as fast to make."""
+
+    __slots__ = ("index", "name", "value", "vendor")
 
 
 def _attribute(name: str, value: Any, index: int | None, vendor: str | None) -> Attribute:
-    made = _new(Attribute)
-    _set_name(made, name)
-    _set_value(made, value)
-    _set_index(made, index)
-    _set_vendor(made, vendor)
-    return made
+    made: Any = _new(_Blank)
+    made.name = name
+    made.value = value
+    made.index = index
+    made.vendor = vendor
+    made.__class__ = Attribute
+    attribute: Attribute = made
+    return attribute
 
 
-@dataclass(slots=True)
 class _Known:
     """How one attribute's value is read and written in one version; compiled at first use."""
 
-    spec: AttributeSpec
-    tag: int
-    version: ProtocolVersion
-    reader: Reader | None = None
-    writer: Writer | None = None
+    __slots__ = ("name", "read", "spec", "tag", "version", "write")
 
-    def read(self, buffer: bytes, start: int, stop: int) -> Any:
-        if self.reader is None:
-            self.reader = item_reader(self.spec.type, self.tag, self.version)
-        return self.reader(buffer, start, stop)
+    def __init__(self, spec: AttributeSpec, tag: int, version: ProtocolVersion) -> None:
+        self.spec, self.name, self.tag, self.version = spec, spec.name, tag, version
+        self.read: Reader = self._first_read
+        self.write: Writer = self._first_write
 
-    def write(self, value: Any, out: list[bytes]) -> int:
-        if self.writer is None:
-            self.writer = item_writer(self.spec.type, self.tag, self.version)
-        return self.writer(value, out)
+    def _first_read(self, *arguments: Any) -> Any:
+        self.read = item_reader(self.spec.type, self.tag, self.version)
+        return self.read(*arguments)
+
+    def _first_write(self, value: Any, out: list[bytes]) -> int:
+        self.write = item_writer(self.spec.type, self.tag, self.version)
+        return self.write(value, out)
 
 
 @dataclass(slots=True)
@@ -235,40 +238,42 @@ class _First(_Codec):
         self.by_bytes = {name.encode(): known for name, known in self.known.items()}
 
     def read_one(self, buffer: bytes, start: int, stop: int, head: int) -> Attribute:
-        if head != _ATTRIBUTE_HEAD:
+        if head != _ATTRIBUTE_HEAD or start >= stop:
             raise surplus(head)
         head, size, _, _ = unpack_head(buffer, start)
-        if head == _VENDOR_HEAD and self.version == ANY:
-            return _read_vendor(buffer, start, stop)
         if head != _NAME_HEAD:
+            if head == _VENDOR_HEAD and self.version == ANY:
+                return _read_vendor(buffer, start, stop)
             raise surplus(head)
-        known, name, start = self._name(buffer, start, size)
-        index = None
-        if start < stop:
-            head, size, value, rest = unpack_head(buffer, start)
-            if head == _INDEX_HEAD:
-                if size != 4 or rest or value < 0:
-                    raise malformed(head, size)
-                index = value
-                start += 16
+        known, name, start = self._name(buffer, start + 8, size)
         if start >= stop:
             raise ProtocolError("Attribute Value is missing", path=("Attribute", name))
+        index = None
+        head, size, value, rest = unpack_head(buffer, start)
+        if head == _INDEX_HEAD:
+            if size != 4 or rest or value < 0:
+                raise malformed(head, size)
+            index = value
+            start += 16
+            if start >= stop:
+                raise ProtocolError("Attribute Value is missing", path=("Attribute", name))
+            head, size, value, rest = unpack_head(buffer, start)
         if known is None:
             return _attribute(name, _read_item(buffer, start, stop, Tag.ATTRIBUTE_VALUE), index, None)
         try:
-            return _attribute(name, known.read(buffer, start, stop), index, None)
+            return _attribute(name, known.read(buffer, start, stop, head, size, value, rest), index, None)
         except ProtocolError as error:
             raise error.within(name).within("Attribute") from None
 
     def _name(self, buffer: bytes, start: int, size: int) -> tuple[_Known | None, str, int]:
-        stop = start + 8 + size
-        text = buffer[start + 8 : stop]
-        if size & 7 and buffer[stop : stop + 7 & -8] != ZEROS[size & 7]:
+        """The attribute that a name is of, if the version has it, the name, and where its padding ends."""
+        stop = start + size
+        end = stop + 7 & -8
+        text = buffer[start:stop]
+        if size & 7 and buffer[stop:end] != ZEROS[size & 7]:
             raise malformed(_NAME_HEAD, size)
         known = self.by_bytes.get(text)
-        if known is not None:
-            return known, known.spec.name, stop + 7 & -8
-        return None, _utf8(text), stop + 7 & -8
+        return known, _utf8(text) if known is None else known.name, end
 
     def write_one(self, attribute: Attribute, out: list[bytes]) -> int:
         if attribute.vendor is not None:
@@ -332,7 +337,7 @@ class _First(_Codec):
 
     def reference_form(self) -> Form:
         def read(buffer: bytes, start: int, stop: int, head: int) -> AttributeReference:
-            _, name, _ = self._name(buffer, start - 8, stop - start)
+            _, name, _ = self._name(buffer, start, stop - start)
             return AttributeReference(name)
 
         def write_one(reference: AttributeReference, out: list[bytes]) -> int:
@@ -358,7 +363,8 @@ class _Second(_Codec):
         known = self.by_tag.get(tag)
         try:
             if known is not None:
-                return _attribute(known.spec.name, known.read(buffer, start - 8, end), None, None)
+                value = known.read(buffer, start - 8, end, *unpack_head(buffer, start - 8))
+                return _attribute(known.name, value, None, None)
             if head == _ATTRIBUTE_HEAD:
                 return _read_vendor(buffer, start, stop)
         except ProtocolError as error:
@@ -397,7 +403,7 @@ class _Second(_Codec):
         def read(buffer: bytes, start: int, stop: int, head: int) -> Attribute:
             attributes = self.read_list(buffer, start, stop, head)
             if len(attributes) != 1:
-                raise ProtocolError(f"{len(attributes)} attributes where one belongs", reason=ResultReason.INVALID_FIELD)
+                raise ProtocolError("not one attribute", reason=ResultReason.INVALID_FIELD)
             return attributes[0]
 
         def write(attribute: Attribute, out: list[bytes]) -> int:
@@ -449,10 +455,10 @@ class _Second(_Codec):
         return Form((enumeration, structure_), True, read, _one_or_many(write_one))
 
 
-_CODECS: dict[ProtocolVersion, Any] = {}
+_CODECS: dict[ProtocolVersion, _First | _Second] = {}
 
 
-def _codec(version: ProtocolVersion) -> Any:
+def _codec(version: ProtocolVersion) -> _First | _Second:
     codec = _CODECS.get(version)
     if codec is None:
         codec = _CODECS[version] = _First(version) if version < (2, 0) else _Second(version)

@@ -35,6 +35,7 @@ from protocol.ttlv import decode as decode_item
 from protocol.ttlv import encode as encode_item
 from protocol.versions import ProtocolVersion
 
+
 class NotInVersion(ProtocolError):
     """A value that the version to be written does not have."""
 
@@ -57,7 +58,11 @@ def decoder(cls: type, version: ProtocolVersion) -> Reader:
 
     The buffer has PADDING behind its last byte. Raises ProtocolError with the path of the field.
     """
-    return _codec(cls, version, "read", _compile_decoder)
+    table = table_of(cls)
+    read = table.readers.get(version)
+    if read is None:
+        read = table.readers[version] = _compile_decoder(cls, table, version)
+    return read
 
 
 def encoder(cls: type, version: ProtocolVersion) -> Writer:
@@ -65,7 +70,11 @@ def encoder(cls: type, version: ProtocolVersion) -> Writer:
 
     Raises ProtocolError where a required field has no value that the version knows.
     """
-    return _codec(cls, version, "write", _compile_encoder)
+    table = table_of(cls)
+    write = table.writers.get(version)
+    if write is None:
+        write = table.writers[version] = _compile_encoder(cls, table, version)
+    return write
 
 
 def decode(cls: type[S], data: bytes, version: ProtocolVersion, given: object = None) -> S:
@@ -94,29 +103,22 @@ def encode(value: object, version: ProtocolVersion, given: object = None) -> byt
 
 
 def item_reader(hint: Any, tag: int, version: ProtocolVersion) -> Reader:
-    """`read(buffer, start, stop)` of one whole item of the tag, padding included, for a type as fields have it."""
+    """`read(buffer, start, stop, *unpack_head(buffer, start))` of one whole item, padding included.
+
+    `hint` is a type as fields have it.
+    """
     source = _Source(object, version, Table(tag, ()))
-    read = _reader(source, tag, kind_of(hint))
-    return lambda buffer, start, stop: read(buffer, start, stop, None, None)
+    return _reader(source, tag, kind_of(hint))
 
 
 def item_writer(hint: Any, tag: int, version: ProtocolVersion) -> Writer:
     """`write(value, out)` of one whole item of the tag. Raises NotInVersion where the version lacks the value."""
     row = Field(name_of(tag), tag, kind_of(hint), True, False, None, Gate())
-    write = _writer(_Source(object, version, Table(tag, ())), row, row.kind)
-    return lambda value, out: write(value, out, None, None)
+    return _writer(_Source(object, version, Table(tag, ())), row, row.kind)
 
 
 def name_of(tag: int) -> str:
     return XML_NAMES.get(tag, f"0x{tag:06X}")
-
-
-def _codec(cls: type, version: ProtocolVersion, way: str, compile_: Callable[..., Any]) -> Any:
-    table = table_of(cls)
-    codec = table.codecs.get((way, version))
-    if codec is None:
-        codec = table.codecs[way, version] = compile_(cls, table, version)
-    return codec
 
 
 # ---- helpers that generated code calls, none of them on the common path ------------------------------------------
@@ -172,15 +174,16 @@ def write_subtree(tag: int, item: Item) -> bytes:
 class _Late:
     """What to do with an enumeration's value that the version's table lacks."""
 
-    def __init__(self, cls: type[IntEnum]) -> None:
+    def __init__(self, cls: Any) -> None:
         self.cls = cls
 
     def __call__(self, value: int) -> IntEnum:
-        member = self.cls(value & 0xFFFFFFFF)
-        if member.known:  # type: ignore[attr-defined]
-            version = ".".join(map(str, since(member)))
-            raise ProtocolError(f"{member.name} is of KMIP {version}", reason=ResultReason.INVALID_FIELD)
-        return member
+        member = self.cls._value2member_map_.get(value & 0xFFFFFFFF)
+        if member is None:
+            # Not by a call of the class: one without members, which has vendors' values only, cannot be called.
+            return self.cls._missing_(value & 0xFFFFFFFF)  # type: ignore[no-any-return]
+        version = ".".join(map(str, since(member)))
+        raise ProtocolError(f"{member.name} is of KMIP {version}", reason=ResultReason.INVALID_FIELD)
 
 
 class _LateMask:
@@ -256,7 +259,7 @@ class _Source:
 
     def function(self, label: str) -> Any:
         code = compile("\n".join(self.lines), f"<{self.cls.__name__}.{label} {self.version}>", "exec")
-        exec(code, self.names)
+        exec(code, self.names)  # noqa: S102 - the text is made here, of declarations only
         return self.names[label]
 
     def key(self, field: str) -> str:
@@ -315,6 +318,7 @@ _PACK = {
     ItemType.BYTE_STRING: "n = len(x); w(pack_head({head:#x}, n)); w(x); s += 8 + (n + 7 & -8)",
     ItemType.BIG_INTEGER: "x = big_integer({head:#x}, x); w(x); s += len(x)",
 }
+_pack_enumeration = struct.Struct(">III4x").pack
 _PAD = "if n & 7: w(ZEROS[n & 7])"
 _NAMES: dict[str, Any] = {
     "ProtocolError": ProtocolError,
@@ -328,7 +332,7 @@ _NAMES: dict[str, Any] = {
     "pack_head": pack_head,
     "pack_i": struct.Struct(">IIi4x").pack,
     "pack_q": struct.Struct(">IIq").pack,
-    "pack_u": struct.Struct(">III4x").pack,
+    "pack_u": _pack_enumeration,
     "read_subtree": read_subtree,
     "surplus": surplus,
     "unpack": unpack_head,
@@ -423,7 +427,7 @@ def _branches(source: _Source, tag: int, kind: Kind) -> list[tuple[str, tuple[st
     if isinstance(kind, Chosen):
         readers = source.name(_ByKey(kind.table, lambda entry: _reader(source, tag, entry)), "readers")
         key = source.key(kind.field)
-        call = f"{readers}[{key}](buf, start, pos, o, {source.given})"
+        call = f"{readers}[{key}](buf, start, pos, tt, n, v, p, o, {source.given})"
         return [(f"tt >> 8 == {tag:#x}", whole, call)]
     if isinstance(kind, Formed):
         form = _form(source, kind)
@@ -434,9 +438,9 @@ def _branches(source: _Source, tag: int, kind: Kind) -> list[tuple[str, tuple[st
 
 
 def _reader(source: _Source, tag: int, kind: Kind) -> Reader:
-    """A function that reads one whole item, for an entry of a ChosenBy table."""
+    """A function that reads one whole item whose head is unpacked, for an entry of a ChosenBy table."""
     inner = _Source(source.cls, source.version, source.table)
-    inner.put("def read(buf, pos, end, o, given):", "    tt, n, v, p = unpack(buf, pos)")
+    inner.put("def read(buf, pos, end, tt, n, v, p, o=None, given=None):")
     inner.depth = 1
     for condition, lines, expression in _branches(inner, tag, kind):
         inner.put(f"if {condition}:", *("    " + line for line in lines))
@@ -470,11 +474,13 @@ def _compile_encoder(cls: type, table: Table, version: ProtocolVersion) -> Write
     source.names["cls"] = cls
     source.put(f"def write(o, out{', given' if table.given else ''}):")
     source.depth = 1
-    source.put("w = out.append", "s = 0", "try:", "    x = None")
+    source.put("w = out.append", "s = 0", "try:")
     source.depth = 2
-    for row in table.fields:
-        if row.gate.covers(version):
-            _write_field(source, row)
+    rows = [row for row in table.fields if row.gate.covers(version)]
+    if not rows:
+        source.put("pass")
+    for row in rows:
+        _write_field(source, row)
     source.depth = 1
     source.put(
         f"except ProtocolError as error: raise error.within({name_of(table.tag)!r}) from None",
@@ -536,21 +542,33 @@ def _write_value(source: _Source, row: Field, kind: Kind, skip: str) -> None:
     elif kind.item_type is None:
         source.put(f"x = write_subtree({row.tag:#x}, x); w(x); s += len(x)")
     else:
-        newer = frozenset() if kind.open else _newer(kind.python, source.version)
-        if newer:
-            source.put(f"if x in {source.name(newer, 'newer')}: {skip or refuse}", "else:")
-            source.depth += 1
-        source.put(_PACK[kind.item_type].format(head=row.tag << 8 | kind.item_type))
+        head = row.tag << 8 | kind.item_type
+        if kind.python is not int and kind.item_type == ItemType.ENUMERATION:
+            _write_enumeration(source, kind, head, skip or refuse)
+            return
+        source.put(_PACK[kind.item_type].format(head=head))
         if kind.item_type in (ItemType.TEXT_STRING, ItemType.BYTE_STRING):
             source.put(_PAD)
-        source.depth -= bool(newer)
+
+
+def _write_enumeration(source: _Source, kind: Leaf, head: int, skip: str) -> None:
+    """The items of the version's values are made beforehand; others are packed, or are newer than the version."""
+    cls: Any = kind.python
+    newer = frozenset() if kind.open else _newer(cls, source.version)
+    items = {int(member): _pack_enumeration(head, 4, member) for member in cls if member not in newer}
+    source.put(f"b = {source.name(items.get, 'item')}(x)")
+    if newer:
+        source.put(f"if b is None and x not in {source.name(newer, 'newer')}: b = pack_u({head:#x}, 4, x)")
+        source.put(f"if b is None: {skip}", "else: w(b); s += 16")
+    else:
+        source.put(f"if b is None: b = pack_u({head:#x}, 4, x)", "w(b); s += 16")
 
 
 def _writer(source: _Source, row: Field, kind: Kind) -> Writer:
     """A function that writes one whole item, for an entry of a ChosenBy table."""
     inner = _Source(source.cls, source.version, source.table)
     inner.names["cls"] = source.cls
-    inner.put("def write(x, out, o, given):", "    w = out.append", "    s = 0")
+    inner.put("def write(x, out, o=None, given=None):", "    w = out.append", "    s = 0")
     inner.depth = 1
     _write_value(inner, row, kind, skip="")
     inner.put("return s")

@@ -6,13 +6,15 @@ does not fail its message: it becomes an UnreadablePayload, and the other items 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
 from protocol.compiler import (
     PADDING,
     STRUCTURE,
+    Reader,
+    Writer,
     decoder,
     encoder,
     malformed,
@@ -60,36 +62,43 @@ class _PayloadForm:
 
     def __wire_form__(self, marker: WireForm, version: ProtocolVersion) -> Form:
         head = self.tag << 8 | STRUCTURE
-        # `Any` from here: which class it is, only the operation knows.
-        cls, read = self._codec(version)
+        cls = self._class(version)
+        read: Reader | None = None
+        write: Writer | None = None
 
+        # `Any` from here: which class a payload is, only its operation knows.
         def read_payload(buffer: bytes, start: int, stop: int, head: int) -> Any:
+            nonlocal read
             try:
+                if read is None:
+                    read = _refuse if cls is None else decoder(cls, version)
                 return read(buffer, start, stop)
             except ProtocolError as error:
                 return UnreadablePayload(error, buffer[start:stop])
 
         def write_payload(payload: Any, out: list[bytes]) -> int:
+            nonlocal write
             mark = len(out)
             out.append(b"")
-            if isinstance(payload, UnreadablePayload):
+            if type(payload) is cls:
+                if write is None:
+                    write = encoder(cls, version)
+                size = write(payload, out)
+            elif isinstance(payload, UnreadablePayload):
                 out.append(payload.raw)
                 size = len(payload.raw)
-            elif cls is None or not isinstance(payload, cls):
-                raise TypeError(f"{type(payload).__name__} is not the payload of this operation")
             else:
-                size = encoder(cls, version)(payload, out)
+                raise TypeError(f"{type(payload).__name__} is not the payload of this operation")
             out[mark] = pack_head(head, size)
             return size + 8
 
         return Form((head,), False, read_payload, write_payload)
 
-    def _codec(self, version: ProtocolVersion) -> tuple[Any, Callable[[bytes, int, int], Any]]:
+    def _class(self, version: ProtocolVersion) -> type | None:
         spec = self.spec
         if spec is None or version < spec.since or (spec.until is not None and version > spec.until):
-            return None, _refuse
-        cls = spec.request if self.tag == Tag.REQUEST_PAYLOAD else spec.response
-        return cls, decoder(cls, version)
+            return None
+        return spec.request if self.tag == Tag.REQUEST_PAYLOAD else spec.response
 
 
 def _refuse(buffer: bytes, start: int, stop: int) -> Any:
@@ -126,9 +135,7 @@ class RequestHeader:
     maximum_response_size: int | None = None
     client_correlation_value: Annotated[str | None, Since(1, 4)] = None
     server_correlation_value: Annotated[str | None, Since(1, 4)] = None
-    asynchronous_indicator: (
-        Annotated[bool, Until(1, 4)] | Annotated[AsynchronousIndicator, Since(2, 0)] | None
-    ) = None
+    asynchronous_indicator: Annotated[bool, Until(1, 4)] | Annotated[AsynchronousIndicator, Since(2, 0)] | None = None
     attestation_capable_indicator: Annotated[bool | None, Since(1, 2)] = None
     attestation_types: Annotated[tuple[AttestationType, ...], Since(1, 2)] = ()
     authentication: Authentication | None = None
@@ -145,9 +152,7 @@ class RequestBatchItem:
     operation: Annotated[Operation, Open()]
     ephemeral: Annotated[bool | None, Since(2, 0)] = None
     unique_batch_item_id: bytes | None = None
-    payload: Annotated[
-        object, ChosenBy("operation", _payloads(Tag.REQUEST_PAYLOAD)), Tagged(Tag.REQUEST_PAYLOAD)
-    ]
+    payload: Annotated[object, ChosenBy("operation", _payloads(Tag.REQUEST_PAYLOAD)), Tagged(Tag.REQUEST_PAYLOAD)]
     message_extension: tuple[MessageExtension, ...] = ()
 
 
@@ -210,6 +215,8 @@ class _MessageCodec:
         self.head, self.header_head = tag << 8 | STRUCTURE, header_tag << 8 | STRUCTURE
         self.message, self.header, self.item = message, header, item
         self.last: tuple[bytes, Any] = (b"", None)
+        self.readers: dict[ProtocolVersion, Reader] = {}
+        self.writers: dict[ProtocolVersion, tuple[Writer, Writer]] = {}
 
     def decode(self, data: bytes) -> Any:
         try:
@@ -224,7 +231,9 @@ class _MessageCodec:
         if head != self.head or size + 8 != end or end & 7:
             raise ProtocolError(f"these {end} bytes are not one {self.name}")
         header, start = self._read_header(buffer, end)
-        read = decoder(self.item, header.protocol_version)
+        read = self.readers.get(header.protocol_version)
+        if read is None:
+            read = self.readers[header.protocol_version] = decoder(self.item, header.protocol_version)
         items = []
         while start < end:
             head, size, _, _ = unpack_head(buffer, start)
@@ -265,12 +274,15 @@ class _MessageCodec:
         version = header.protocol_version
         if header.batch_count != len(items):
             raise ValueError(f"batch_count is {header.batch_count}, but there are {len(items)} items")
+        writers = self.writers.get(version)
+        if writers is None:
+            writers = self.writers[version] = encoder(self.header, version), encoder(self.item, version)
+        write_header, write = writers
         out = [b"", b""]
         try:
-            size = encoder(self.header, version)(header, out)
+            size = write_header(header, out)
             out[1] = pack_head(self.header_head, size)
             total = size + 8
-            write = encoder(self.item, version)
             for item in items:
                 mark = len(out)
                 out.append(b"")

@@ -35,6 +35,7 @@ A declaration that cannot be understood is a TypeError when the class is made.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ from enum import IntEnum, IntFlag
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform, overload
 
 from protocol.names import TAG_BY_XML_NAME, Tag
-
+from protocol.pretty import SECRET_TAGS
 from protocol.ttlv import Item, ItemType
 from protocol.versions import ProtocolVersion
 
@@ -222,7 +223,8 @@ class Table:
     tag: int
     fields: tuple[Field, ...]
     given: str | None = None
-    codecs: dict[tuple[str, ProtocolVersion], Any] = field(default_factory=dict, compare=False, repr=False)
+    readers: dict[ProtocolVersion, Any] = field(default_factory=dict, compare=False, repr=False)
+    writers: dict[ProtocolVersion, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 # ---- the decorator ----------------------------------------------------------------------------------------------
@@ -257,10 +259,12 @@ _VERSION_TABLE: Final = Table(Tag.PROTOCOL_VERSION, ())
 
 def table_of(cls: type) -> Table:
     """The declaration of a structure. Raises TypeError for any other class."""
-    table = _VERSION_TABLE if cls is ProtocolVersion else cls.__dict__.get("__kmip__")
-    if not isinstance(table, Table):
+    table = cls.__dict__.get("__kmip__")
+    if type(table) is Table:
+        return table
+    if cls is not ProtocolVersion:
         raise TypeError(f"{cls.__name__} is not a declared structure")
-    return table
+    return _VERSION_TABLE
 
 
 def is_structure(cls: object) -> bool:
@@ -268,15 +272,14 @@ def is_structure(cls: object) -> bool:
 
 
 def _repr(self: Any) -> str:
-    # Here, because the table of secrets belongs to the printer, which knows nothing of structures.
-    from protocol.pretty import SECRET_TAGS
-
     parts = []
     for row in self.__kmip__.fields:
         value = getattr(self, row.name)
         if value is None or value == ():
             continue
-        parts.append(f"{row.name}={'<secret>' if row.tag in SECRET_TAGS else repr(value)}")
+        # A key value that is no structure is wrapped, and as such no better than its wrapping key.
+        secret = row.tag in SECRET_TAGS or (row.tag == Tag.KEY_VALUE and isinstance(value, bytes))
+        parts.append(f"{row.name}={'<secret>' if secret else repr(value)}")
     return f"{type(self).__name__}({', '.join(parts)})"
 
 
@@ -296,7 +299,7 @@ def _class_tag(cls: type, tag: int | None) -> int:
 
 def _fields(cls: type, given: str | None) -> tuple[Field, ...]:
     # Names given as strings (from __future__ import annotations) are resolved in the declaring module.
-    hints = cls.__dict__.get("__annotations__", {})
+    hints = inspect.get_annotations(cls)
     if any(isinstance(hint, str) for hint in hints.values()):
         hints = typing.get_type_hints(cls, include_extras=True)
     fields: list[Field] = []
@@ -451,9 +454,9 @@ def _check(row: Field, earlier: list[Field], given: str | None) -> None:
         overlap = max(other.gate.since, row.gate.since) <= min(other.gate.until, row.gate.until)
         if other.tag == row.tag and overlap and not isinstance(row.kind, Formed):
             raise TypeError(f"has the tag of {other.name}")
-    if isinstance(row.kind, Chosen) and row.kind.field != given:
-        if row.kind.field not in {other.name for other in earlier}:
-            raise TypeError(f"is chosen by {row.kind.field}, which is not an earlier field")
+    names = {given, *(other.name for other in earlier)}
+    if isinstance(row.kind, Chosen) and row.kind.field not in names:
+        raise TypeError(f"is chosen by {row.kind.field}, which is not an earlier field")
     inner_given = table_of(row.kind.python).given if isinstance(row.kind, Nested) else None
-    if inner_given is not None and inner_given not in {other.name for other in earlier}:
+    if inner_given is not None and inner_given not in names:
         raise TypeError(f"contains a structure that needs {inner_given} before it")
