@@ -1,0 +1,47 @@
+"""`kmsd serve`: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import trio
+
+from kmsd.config.loader import ConfigurationError, load
+from kmsd.server import app, logs
+from kmsd.operations.declared import DeclarationError
+from kmsd.server.providers import StartError
+from kmsd.server.tls import TLSConfigurationError
+from kmsd.storage.errors import StoreError
+
+
+@click.command()
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("/etc/kmsd/kmsd.yaml"),
+    show_default=True,
+    help="The configuration file.",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def serve(path: Path, log_level: str) -> None:
+    """Serve KMIP until SIGTERM or SIGINT. Says `kmsd ready` on standard output once requests are answered."""
+    logs.configure(log_level)
+    try:
+        settings = load(path)
+        trio.run(app.serve, path, settings, _ready)
+    except ConfigurationError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError) as error:
+        click.echo(f"kmsd does not start: {error}", err=True)
+        sys.exit(1)
+
+
+def _ready() -> None:
+    click.echo("kmsd ready")
+    sys.stdout.flush()

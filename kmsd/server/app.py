@@ -1,0 +1,102 @@
+"""The daemon: everything wired together, from the configuration to a served port, and back down in order."""
+
+from __future__ import annotations
+
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+import trio
+
+from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.settings import Settings
+from kmsd.operations.declared import make_declared
+from kmsd.operations.quota import ObjectCounts
+from kmsd.operations.services import ServerInformation, Services
+from kmsd.server import systemd
+from kmsd.server.dispatcher import Dispatcher
+from kmsd.server.identity import Peers
+from kmsd.server.listeners import Server, open_listeners, run_until_signal
+from kmsd.server.providers import open_tenants
+from kmsd.server.session import serve_socket
+from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
+from kmsd.storage.store import Store
+
+log = structlog.get_logger("kmsd.app")
+
+_CRYPTO_THREADS = 4
+"""Long calls at once; fewer than a token has sessions, so that short ones on the event loop find one free."""
+
+
+async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is called once requests are answered.
+
+    Raises StartError, StoreError, TLSConfigurationError, OSError for what keeps the daemon from starting.
+    """
+    with ExitStack() as closing:
+        store = closing.enter_context(Store.open(settings.store.sqlite))
+        tenants = open_tenants(settings, store, closing)
+        services = Services(
+            store=store,
+            tenants=tenants,
+            clock=time.time,
+            counts=ObjectCounts(store, time.monotonic),
+            crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
+            information=ServerInformation("kmsd", version("kmsd")),
+        )
+        peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()})
+        dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
+        tls = CurrentContext(_context(settings))
+        server = Server(
+            partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits), settings.limits
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(store.run)
+            await make_declared(services, settings.tenants)
+            stop = partial(
+                run_until_signal, server, grace=settings.limits.drain_timeout, stopping=systemd.notify_stopping
+            )
+            await nursery.start(stop)
+            nursery.start_soon(_reload_on_hangup, path, tls)
+            await _serve_ports(server, settings, ready)
+            # The last connection has ended; what it asked to be written is written.
+            nursery.cancel_scope.cancel()
+
+
+async def _serve_ports(server: Server, settings: Settings, ready: Callable[[], None]) -> None:
+    passed = [listener.socket for listener in systemd.passed_listeners()]
+    listeners = passed or open_listeners([(listener.host, listener.port) for listener in settings.listeners])
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.serve, listeners)
+        for listener in listeners:
+            log.info("listening", address=listener.getsockname()[:2])
+        systemd.notify_ready()
+        ready()
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    tls = settings.tls
+    return make_context(tls.certificate, tls.private_key.path, tls.client_ca, minimum_version=tls.minimum_version)
+
+
+async def _reload_on_hangup(path: Path, tls: CurrentContext) -> None:
+    """SIGHUP: the certificate and the client authorities are read again, for new connections.
+
+    A configuration with a mistake changes nothing; the rest of it takes effect at the next start.
+    """
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            systemd.notify_reloading()
+            try:
+                tls.replace(_context(await trio.to_thread.run_sync(load, path)))
+            except (ConfigurationError, TLSConfigurationError) as error:
+                log.error("not reloaded", cause=str(error))
+            else:
+                log.info("reloaded", what="TLS certificate and client authorities")
+            systemd.notify_ready()
