@@ -16,14 +16,14 @@ _FIRST_DESCRIPTOR = 3
 
 
 class PassedListener(NamedTuple):
-    """A listening socket that the service manager opened; `name` is its FileDescriptorName=, "" if not told."""
+    """A listening socket of the service manager's; `name` is its FileDescriptorName=, "" if not told."""
 
     name: str
     socket: socket.socket
 
 
 def notify(*assignments: str, environment: MutableMapping[str, str] = os.environ) -> bool:
-    """Send assignments such as "READY=1" in one message; False where no manager listens or it cannot be reached.
+    """Send assignments such as "READY=1" in one message; False if there is no manager, or none any more.
 
     A daemon is not stopped by a manager that has gone, so a failure is only logged.
     """

@@ -39,7 +39,7 @@ class HandshakeFailed(Exception):
     """The client did not get as far as a connection; the message is the cause, for the log."""
 
 
-# --- contexts ------------------------------------------------------------------------------------------------
+# --- contexts -----------------------------------------------------------------------------------------------
 
 
 def make_context(
@@ -52,10 +52,12 @@ def make_context(
 ) -> ssl.SSLContext:
     """A server context that takes TLS 1.2 and 1.3 and requires a client certificate of one of `client_ca`.
 
-    All files are PEM; `certificate` holds the server's certificate, then its intermediates. TLS 1.3 sessions are
-    not resumed. Python has no switch for those of TLS 1.2: they are resumed for at most two hours and only in
-    the context that made them, with the client's certificate as it was verified then; tickets spare us keeping
-    them. So whoever identifies a client looks at the certificate's dates. Raises TLSConfigurationError.
+    All files are PEM; `certificate` holds the server's certificate, then its intermediates. Raises
+    TLSConfigurationError.
+
+    TLS 1.3 sessions are not resumed. Python has no switch for those of TLS 1.2: they are resumed for at most
+    two hours and only in the context that made them, with the client's certificate as it was verified then;
+    tickets spare us keeping them. So whoever identifies a client looks at the certificate's dates.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _MINIMUM[minimum_version]
@@ -83,10 +85,10 @@ def make_context(
 class CurrentContext:
     """The context for new connections, which a reload replaces without touching established ones.
 
-    Whoever accepts takes `.context` each time. A handshake that began with an older one (just before the change,
-    or in a server that keeps what it was given at start) still serves the newest certificate and trusts the
-    newest authorities: the server name callback installs them at the ClientHello, also where the client sends
-    no name. Versions, ciphers, options and resumable sessions stay those of the older context.
+    Whoever accepts takes `.context` each time. A handshake that began with an older one (just before the
+    change, or in a server that keeps what it was given at start) still serves the newest certificate and
+    trusts the newest authorities: the server name callback installs them at the ClientHello, also where the
+    client sends no name. Versions, ciphers, options and resumable sessions stay those of the older context.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -104,7 +106,7 @@ class CurrentContext:
             connection.context = self.context
 
 
-# --- the stream ----------------------------------------------------------------------------------------------
+# --- the stream ---------------------------------------------------------------------------------------------
 
 
 class _Readiness:
@@ -257,7 +259,7 @@ class TLSStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
     async def aclose_lingering(self, seconds: float) -> None:
-        """Say goodbye, then throw away what still arrives, until the peer closes or the time is up; then close.
+        """Say goodbye and throw away what still arrives until the peer closes or the time is up; then close.
 
         Closing a socket with unread data resets the connection, which can destroy our last answer before the
         peer has read it. Whoever answers a message that he did not read to its end closes with this.
@@ -323,7 +325,7 @@ class _Sending:
         self._stream._sending = False
 
 
-# --- accepting -----------------------------------------------------------------------------------------------
+# --- accepting ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

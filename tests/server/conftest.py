@@ -16,7 +16,7 @@ from kmsd.server.tls import TLSStream, make_context
 
 @dataclass
 class Pki:
-    """An authority with the server's certificate and a client's, and another authority with a client of its own."""
+    """An authority with the server's certificate and a client's, and another one with a client of its own."""
 
     directory: Path
     ca: trustme.CA = field(default_factory=trustme.CA)

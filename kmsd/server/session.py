@@ -1,0 +1,169 @@
+"""One connection: handshake, then request and answer in turn until one side has enough."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from typing import NamedTuple, Protocol, TypeVar
+
+import structlog
+import trio
+
+from kmsd.config.settings import Limits
+from kmsd.server.connections import Connection, Refused
+from kmsd.server.tls import (
+    CurrentContext,
+    HandshakeFailed,
+    StreamKind,
+    TLSStream,
+    accept_tls,
+    close_lingering,
+)
+from protocol.errors import ProtocolError
+from protocol.framing import FrameBuffer
+
+__all__ = ["Answer", "Dispatcher", "Refused", "serve_connection", "serve_socket"]
+
+log = structlog.get_logger("kmsd.session")
+
+_LINGER = 2.0
+"""Seconds for the client to read our last answer while it may still be sending."""
+
+_Peer = TypeVar("_Peer")
+
+
+class Answer(NamedTuple):
+    """A whole response message; with `close`, the last one of its connection."""
+
+    data: bytes
+    close: bool = False
+
+
+class Dispatcher(Protocol[_Peer]):
+    """What a session needs to know about requests."""
+
+    def connect(self, certificate: bytes, address: str) -> _Peer:
+        """Who the owner of this certificate (DER, verified) is; raises Refused for nobody we serve."""
+        ...
+
+    async def respond(self, peer: _Peer, frame: bytes) -> Answer:
+        """The answer to one whole message."""
+        ...
+
+    def reject(self, error: ProtocolError) -> bytes:
+        """The answer to bytes that are no message."""
+        ...
+
+
+async def serve_socket(
+    sock: socket.socket,
+    connection: Connection,
+    *,
+    tls: CurrentContext,
+    dispatcher: Dispatcher[_Peer],
+    limits: Limits,
+    stream: StreamKind = "sslsocket",
+) -> None:
+    """Serve an accepted connection from its handshake to its end, and own `sock`."""
+    deadline = trio.current_time() + limits.handshake_timeout
+    try:
+        secured = await accept_tls(sock, tls.context, deadline, stream=stream)
+    except HandshakeFailed as error:
+        log.info("handshake failed", address=connection.address, cause=str(error))
+        return
+    try:
+        connection.identify(secured.certificate)
+        peer = dispatcher.connect(secured.certificate, connection.address)
+    except Refused as error:
+        log.warning("connection refused", address=connection.address, cause=str(error))
+        await trio.aclose_forcefully(secured.stream)
+        return
+    except BaseException:
+        await trio.aclose_forcefully(secured.stream)
+        raise
+    connection.client = peer
+    await serve_connection(secured.stream, peer, connection, dispatcher=dispatcher, limits=limits)
+
+
+async def serve_connection(
+    stream: trio.abc.Stream,
+    peer: _Peer,
+    connection: Connection,
+    *,
+    dispatcher: Dispatcher[_Peer],
+    limits: Limits,
+) -> None:
+    """Answer one request after the other, each in full before the next is looked at; closes `stream`.
+
+    Waiting for the first byte of a request ends after `idle_timeout`; a started request must be complete, and
+    an answer be taken, within `message_timeout`. Bytes that are no message are answered, then the connection
+    closes. An exception of the dispatcher is logged and closes this connection only.
+    """
+    try:
+        if await _converse(stream, peer, connection, dispatcher, limits):
+            connection.idle = True
+            await close_lingering(stream, _LINGER)
+    except trio.BrokenResourceError as error:
+        log.info("connection lost", address=connection.address, cause=str(error.__cause__ or error))
+    finally:
+        await stream.aclose()
+
+
+async def _converse(
+    stream: trio.abc.Stream,
+    peer: _Peer,
+    connection: Connection,
+    dispatcher: Dispatcher[_Peer],
+    limits: Limits,
+) -> bool:
+    """Returns whether the client may still be sending while it should read our last answer."""
+    frames = FrameBuffer(limits.frame_size)
+    send = stream.send_now if isinstance(stream, TLSStream) else stream.send_all
+    started = False  # the deadline of the message that they begin is set
+    while True:
+        try:
+            frame = frames.next_frame()
+        except ProtocolError as error:
+            log.info("no message", address=connection.address, cause=str(error))
+            connection.expect("reader of our answer", limits.message_timeout, idle=False)
+            await send(dispatcher.reject(error))
+            return True
+        if frame is None:
+            if not frames.partial:
+                if connection.draining:
+                    return False
+                connection.expect("request", limits.idle_timeout, idle=True)
+            elif not started:
+                started = True
+                connection.expect("end of the request", limits.message_timeout, idle=False)
+            data = await stream.receive_some()
+            if connection.ended:
+                # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
+                return False
+            if not data:
+                if frames.partial:
+                    log.info("connection closed within a message", address=connection.address)
+                return False
+            frames.receive_data(bytes(data))
+            continue
+        started = False
+        connection.busy()
+        try:
+            answer = await dispatcher.respond(peer, frame)
+        except Exception as error:
+            log.error("request failed", address=connection.address, traceback=render(error))
+            return False
+        connection.expect("reader of our answer", limits.message_timeout, idle=False)
+        await send(answer.data)
+        if answer.close:
+            return True
+        if connection.draining:
+            return False
+        if frames.partial:
+            # Requests sent ahead of their answers must not keep the others waiting.
+            await trio.lowlevel.checkpoint()
+
+
+def render(error: BaseException) -> str:
+    """The traceback without the values of local variables, which may be keys."""
+    return "".join(traceback.format_exception(error))
