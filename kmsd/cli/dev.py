@@ -189,14 +189,13 @@ def quoted(path: Path) -> str:
 
 def hints(directory: Path, port: int, hsm: bool) -> str:
     """The three lines to try next."""
-    kmsd = f"kmsd {{}} --server 127.0.0.1:{port} --client {shlex.quote(str(directory))}"
-    software, refused = kmsd + "/acme-app --name first", kmsd + "/acme-audit --name second"
-    second = kmsd.format("key create") + "/bank-app --name first-in-hsm"
+    call = f"  kmsd key {{}} --server 127.0.0.1:{port} --client {shlex.quote(str(directory))}/{{}}"
+    second = ("create", "bank-app --name first-in-hsm") if hsm else ("list", "acme-app")
     return "\n".join(
         (
             "Try next, in another terminal (source .venv/bin/activate):",
-            "  " + software.format("key create"),
-            "  " + (second if hsm else software.format("key list")),
-            "  " + refused.format("key create") + "    # refused: it may only read",
+            call.format("create", "acme-app --name first"),
+            call.format(*second),
+            call.format("create", "acme-audit --name second") + "    # refused: it may only read",
         )
     )
