@@ -19,8 +19,8 @@ PROGRAM = """\
 #!/bin/bash
 echo "kmsd $*"
 [ "$1" = serve ] || exit 0
-echo "SOFTHSM2_CONF=$SOFTHSM2_CONF pid=$$"
 trap 'exit 0' TERM
+echo "SOFTHSM2_CONF=$SOFTHSM2_CONF pid=$$"
 read -r _
 """
 
