@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from kmsd.crypto.errors import UnsupportedError
 from kmsd.crypto.parameters import resolve
 from kmsd.crypto.provider import KeyReference, NewKey, Provider
-from kmsd.domain.objects import AttributeSet, ManagedObject
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.domain.usage import KeyUse, Purpose, permit
 from protocol.attributes import Attribute
 from protocol.enums import (
@@ -129,6 +132,17 @@ def pair(
             curve,
         ),
     )
+
+
+@contextmanager
+def as_the_token_can(provider: Provider) -> Iterator[None]:
+    """Skip where a token refuses what not every token does; a software provider must do it."""
+    try:
+        yield
+    except UnsupportedError as refusal:
+        if provider.protection != ProtectionLevel.HSM:
+            raise
+        pytest.skip(str(refusal))
 
 
 def needs_mode(provider: Provider, mode: BlockCipherMode) -> None:
