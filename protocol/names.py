@@ -1203,7 +1203,6 @@ TAG_ENUMERATION: Final[dict[int, str]] = {  # tag -> what names its values ("Tag
     0x420145: "ProtectionLevel",
     0x42014A: "TicketType",
     0x420151: "EndpointRole",
-    0x420154: "Ephemeral",
     0x420158: "AdjustmentType",
     0x42015A: "PKCS_11Function",
     0x42015D: "PKCS_11ReturnCode",

@@ -149,12 +149,13 @@ def class_name(xml_name: str) -> str:
 def names() -> str:
     """The text of protocol/names.py."""
     tags = list(rows("tags.tsv"))
+    kinds = {"Tag", *grouped("enumerations.tsv", "enumeration"), *grouped("masks.tsv", "mask")}
     return HEADER.format(summary="KMIP tags and their names.") + NAMES.format(
         newest=".".join(map(str, NEWEST)),
         members="\n".join(f"    {member_name(row['xml_name'])} = 0x{row['tag']}" for row in tags),
         xml_names="\n".join(f'    0x{row["tag"]}: "{row["xml_name"]}",' for row in tags),
         since="\n".join(f"    0x{row['tag']}: {version(row['since'])}," for row in tags),
-        enumerations="\n".join(f'    0x{row["tag"]}: "{row["values"]}",' for row in tags if row["values"]),
+        enumerations="\n".join(f'    0x{row["tag"]}: "{row["values"]}",' for row in tags if row["values"] in kinds),
     )
 
 
@@ -174,7 +175,11 @@ def class_text(xml_name: str, base: str, members: list[Row]) -> str:
         lines += [f"    {member_name(row['xml_name'])} = 0x{row['value']}" for row in members]
     else:
         # Python makes no values of an enumeration that has no member at all.
-        lines += ['    """Vendor values only; the member is the first of their range."""', "", "    EXTENSIONS = 0x80000000"]
+        lines += [
+            '    """Vendor values only; the member is the first of their range."""',
+            "",
+            "    EXTENSIONS = 0x80000000",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,8 @@
+"""What every test has: property tests that draw the same examples on every machine and never fail on time."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "kmsd", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("kmsd")
