@@ -13,23 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11 import exceptions as p11
 from pkcs11.types import Object, Session
 
-from protocol.enums import KeyFormatType, ObjectType, RecommendedCurve
-
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import SealError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import MissingKeyError
+from kmsd.crypto.hsm.intake import Taken
 from kmsd.crypto.hsm.objects import (
     NOT_FOR_PRIVATE_KEYS,
     SENSITIVE,
     WRAPPABLE,
+    Shape,
     capability_template,
     find,
 )
@@ -39,6 +39,7 @@ from kmsd.crypto.provider import KeyReference
 from kmsd.crypto.sealing import Sealing
 from kmsd.domain.objects import Material
 from kmsd.domain.usage import KeyUse
+from protocol.enums import KeyFormatType, ObjectType, RecommendedCurve
 
 _VERSION = 1
 
@@ -57,14 +58,6 @@ class TenantKeys:
     """How a tenant's HSM keys are kept."""
 
     keeping: Literal["wrapped", "resident"] = "wrapped"
-
-
-class Shape(NamedTuple):
-    """A key inside the token: its class, type and what it is good for."""
-
-    object_class: ObjectClass
-    key_type: KeyType
-    capabilities: MechanismFlag
 
 
 class KeyKeeper:
@@ -117,7 +110,7 @@ class KeyKeeper:
             public, made = session.generate_keypair(
                 key_type,
                 private.length if curve is None else None,
-                capabilities=table.PRIVATE[key_type],
+                capabilities=table.PAIRS[key_type],
                 store=resident,
                 public_template=public_template,
                 private_template=self._template(lease, session, private, resident),
@@ -130,25 +123,22 @@ class KeyKeeper:
 
         return lease.create_pair(make, repeatable=not resident)
 
-    def take_in(
-        self, lease: Lease, reference: KeyReference, template: dict[Any, Any], shape: Shape, format_: KeyFormatType
-    ) -> Material:
-        """Keep a key that a client brought; `template` holds its value."""
-        if shape.key_type not in self._abilities.imports:
-            raise UnsupportedError("the token takes in no keys of this kind")
+    def take_in(self, lease: Lease, taken: Taken) -> Material:
+        """Keep a key that a client brought."""
+        reference, shape = taken.reference, taken.shape
         resident = self._may_keep(reference.tenant, shape.key_type)
 
         def make(session: Session) -> Material:
             capabilities = shape.capabilities if resident else MechanismFlag(0)
             made = session.create_object(
                 {
-                    **template,
+                    **taken.template,
                     Attribute.TOKEN: resident,
                     **capability_template(capabilities, shape.object_class),
                     **self._template(lease, session, reference, resident),
                 }
             )
-            return self._kept(lease, session, reference, made, format_)
+            return self._kept(lease, session, reference, made, taken.format)
 
         return lease.create(make, repeatable=not resident)
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
+from cryptography.hazmat.primitives import padding as paddings
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, GCMParams, KeyType, Mechanism, MechanismFlag
 
-from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod, RecommendedCurve
-
 from kmsd.crypto.asymmetric import CURVES
-from kmsd.crypto.errors import UnsupportedError
-from kmsd.crypto.parameters import DIGEST_SIZES, HMACS, CipherScheme, RsaScheme, SignatureScheme
+from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
+from kmsd.crypto.hashes import digest
+from kmsd.crypto.parameters import AES_BLOCK, DIGEST_SIZES, HMACS, CipherScheme, RsaScheme, SignatureScheme
 from kmsd.crypto.symmetric import counter_block
+from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod, RecommendedCurve
 
 _ENCRYPTING = MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT
 WRAPPING = MechanismFlag.WRAP | MechanismFlag.UNWRAP
@@ -28,6 +29,11 @@ PRIVATE: dict[KeyType, MechanismFlag] = {
     KeyType.EC: MechanismFlag.SIGN,
 }
 """What private keys are good for inside the token."""
+PAIRS: dict[KeyType, MechanismFlag] = {
+    KeyType.RSA: PRIVATE[KeyType.RSA] | MechanismFlag.ENCRYPT | MechanismFlag.VERIFY,
+    KeyType.EC: PRIVATE[KeyType.EC] | MechanismFlag.VERIFY,
+}
+"""For making a pair: NSS tries the new pair, so the public key must be good for the counterpart."""
 
 
 class SecretKind(NamedTuple):
@@ -89,8 +95,17 @@ def hmac_lengths(hashing: HashingAlgorithm) -> range:
 
     Up to the block size a key with zeros added is the same HMAC key (RFC 2104 §2), as SoftHSM brings it back.
     """
-    digest = DIGEST_SIZES[hashing]
-    return range(digest * 8, (512 if digest <= 32 else 1024) + 1, 8)
+    size = DIGEST_SIZES[hashing]
+    return range(size * 8, (512 if size <= 32 else 1024) + 1, 8)
+
+
+def hmac_value(hashing: HashingAlgorithm, value: bytes) -> bytes:
+    """The same HMAC key as tokens take it (RFC 2104 §2): one that is longer than the hash's block stands for its
+    digest, and zeros are added up to the digest's size and a multiple of 8."""
+    size = DIGEST_SIZES[hashing]
+    if len(value) * 8 >= hmac_lengths(hashing).stop:
+        value = digest(hashing, value)
+    return value.ljust(max(size, (len(value) + 7) // 8 * 8), b"\0")
 
 
 class HashNames(NamedTuple):
@@ -138,6 +153,11 @@ AES_KEY_WRAP_PAD is RFC 5649 on SoftHSM and RFC 3394 with PKCS#7 padding on NSS:
 is only ever read by the token that made it.
 """
 
+_PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
+    PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
+    PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
+}
+
 _CTR = struct.Struct("L16s")
 GCM_IV_LIMIT = 12
 """Bytes; python-pkcs11 takes no longer ones."""
@@ -178,7 +198,8 @@ def rsa_signature(scheme: SignatureScheme, value: bytes) -> tuple[bytes, Mechani
         if scheme.hashing is None:
             return value, Mechanism.RSA_PKCS, None
         return rsa_hash(scheme.hashing).digest_info + value, Mechanism.RSA_PKCS, None
-    assert scheme.hashing is not None and scheme.mask_hashing is not None
+    if scheme.hashing is None or scheme.mask_hashing is None:
+        raise InvalidParametersError("PSS needs a Hashing Algorithm")
     salt = len(value) if scheme.salt_length is None else scheme.salt_length
     names = rsa_hash(scheme.hashing)
     return value, Mechanism.RSA_PKCS_PSS, (names.mechanism, rsa_hash(scheme.mask_hashing).mask, salt)
@@ -203,3 +224,26 @@ def point(token_value: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePublic
     size = 1 + 2 * ((curve.key_size + 7) // 8)
     # The point's length is known, so whatever is in front of it is DER's tag and length.
     return ec.EllipticCurvePublicKey.from_encoded_point(curve, token_value[-size:])
+
+
+def pad(scheme: CipherScheme, data: bytes) -> bytes:
+    """Raises InvalidParametersError for broken blocks without padding."""
+    padding = _PADDINGS.get(scheme.padding)
+    if padding is not None:
+        padder = padding.padder()
+        return padder.update(data) + padder.finalize()
+    if scheme.mode in (BlockCipherMode.ECB, BlockCipherMode.CBC) and len(data) % AES_BLOCK:
+        raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
+    return data
+
+
+def unpad(scheme: CipherScheme, data: bytes) -> bytes:
+    """Raises CryptographicFailureError."""
+    padding = _PADDINGS.get(scheme.padding)
+    if padding is None:
+        return data
+    unpadder = padding.unpadder()
+    try:
+        return unpadder.update(data) + unpadder.finalize()
+    except ValueError:
+        raise CryptographicFailureError() from None

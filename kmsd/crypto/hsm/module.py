@@ -14,7 +14,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from weakref import WeakSet
 
 import structlog
@@ -71,8 +71,8 @@ class Pausable(Protocol):
 class Module:
     """A loaded module. Use `load`, which gives the same module for the same path."""
 
-    _loaded: dict[str, Module] = {}
-    _loading = threading.Lock()
+    _loaded: ClassVar[dict[str, Module]] = {}
+    _loading: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, path: str, parameters: str | None) -> None:
         self.path = path
@@ -187,7 +187,6 @@ class Module:
                 _log.info("C_Finalize refused", module=self.path, result=hex(result))
 
     def _call(self, function: int, argument: int | None) -> int:
-        assert self._ctypes is not None
         prototype = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
         return int(prototype(self._ctypes[function])(argument))
 

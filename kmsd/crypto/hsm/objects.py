@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -28,7 +28,8 @@ from kmsd.crypto.hsm.mechanisms import EC_PARAMETERS
 from kmsd.crypto.hsm.pool import Lease
 
 _log = structlog.get_logger("kmsd.hsm")
-_mixins: Any = _pkcs11
+# Compiled classes, without types.
+_m: Any = _pkcs11
 
 CKA_NSS_DB: Any = 0xD5A0DB00
 """NSS's vendor attribute, which it demands for EC private keys: the public point, where it may be known."""
@@ -70,6 +71,14 @@ _CAPABILITIES: dict[ObjectClass, dict[Attribute, MechanismFlag]] = {
 _ATTRIBUTE = struct.Struct("LPL")
 
 
+class Shape(NamedTuple):
+    """A key inside the token: its class, type and what it is good for."""
+
+    object_class: ObjectClass
+    key_type: KeyType
+    capabilities: MechanismFlag
+
+
 def attribute_mapper() -> AttributeMapper:
     """python-pkcs11's mapper with the attributes it lacks: CKA_UNWRAP_TEMPLATE and NSS's."""
     # CK_ATTRIBUTE arrays hold pointers: the values they point to live as long as the mapper.
@@ -94,14 +103,7 @@ def find(session: Session, template: dict[Any, Any]) -> list[Object]:
     return list(session.get_objects(template))
 
 
-class BoundKey(  # type: ignore[misc]  # the compiled mixins have no types
-    _mixins.EncryptMixin,
-    _mixins.DecryptMixin,
-    _mixins.SignMixin,
-    _mixins.WrapMixin,
-    _mixins.UnwrapMixin,
-    types.Key,
-):
+class BoundKey(_m.EncryptMixin, _m.DecryptMixin, _m.SignMixin, _m.WrapMixin, _m.UnwrapMixin, types.Key):  # type: ignore[misc]
     """A key, by its handle, for use in one session."""
 
     def __init__(self, session: Session, handle: int, key_type: KeyType) -> None:

@@ -110,18 +110,17 @@ class SessionPool:
         size: int = 8,
         lease_timeout: float = 5.0,
         clock: Callable[[], float] = monotonic,
-        attribute_mapper: AttributeMapper | None = None,
+        attribute_mapper: AttributeMapper,
     ) -> None:
         self.module = module
         self.token_label = token_label
         self.generation = 0
         self.state = State.LOST
-        self.token: Token | None = None
         self._pin = pin
         self._size = size
         self._lease_timeout = lease_timeout
         self._clock = clock
-        self._mapper = attribute_mapper or AttributeMapper()
+        self._mapper = attribute_mapper
         self._delay = FIRST_DELAY
         self._next_attempt = 0.0
         # Guards state, counters and the free leases; never held during a PKCS#11 call.
@@ -205,8 +204,7 @@ class SessionPool:
                     break
             self._attempt()
         try:
-            assert self.token is not None
-            return Lease(self, self._open(self.token, rw=False))
+            return Lease(self, self._open(self.holder().token, rw=False))
         except PKCS11Error as error:
             with self._changed:
                 self._leased -= 1
@@ -317,7 +315,7 @@ class SessionPool:
         except PKCS11Error as error:
             _close_quietly(holder)
             raise HsmUnavailableError(f"the token opens no session: {type(error).__name__}") from error
-        self.token, self._holder, self._pair_maker = token, holder, pair_maker
+        self._holder, self._pair_maker = holder, pair_maker
         with self._changed:
             self.generation += 1
             self.state = State.READY

@@ -11,33 +11,22 @@ from dataclasses import replace
 from hmac import compare_digest
 from typing import TypeVar
 
-from cryptography.hazmat.primitives import padding as paddings
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import KeyType, Mechanism, ObjectClass
 from pkcs11.exceptions import PKCS11Error
-
-from protocol.enums import (
-    BlockCipherMode,
-    CryptographicAlgorithm,
-    KeyFormatType,
-    ObjectType,
-    PaddingMethod,
-    RecommendedCurve,
-)
 
 from kmsd.crypto import asymmetric, keyformats, parameters, symmetric
 from kmsd.crypto.errors import (
     CryptographicFailureError,
     HsmUnavailableError,
     InvalidParametersError,
-    KeyMaterialError,
     UnsupportedError,
 )
 from kmsd.crypto.hashes import digest
+from kmsd.crypto.hsm import intake
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import HANDLE_LOST, translate
-from kmsd.crypto.hsm.keeping import KeyKeeper, Shape, TenantKeys
-from kmsd.crypto.hsm.objects import BoundKey, HandleCache, private_template, secret_template
+from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
+from kmsd.crypto.hsm.objects import BoundKey, HandleCache, Shape
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
 from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
@@ -47,6 +36,13 @@ from kmsd.crypto.signatures import ecdsa_value
 from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
+from protocol.enums import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    KeyFormatType,
+    ObjectType,
+    RecommendedCurve,
+)
 
 T = TypeVar("T")
 Algorithm = CryptographicAlgorithm
@@ -57,10 +53,6 @@ _SHORT = 16 * 1024
 _SECRET_SHAPES = {name: Shape(ObjectClass.SECRET_KEY, *use) for name, use in table.SECRET_USES.items()}
 _PRIVATE_SHAPES = {
     key_type: Shape(ObjectClass.PRIVATE_KEY, key_type, capabilities) for key_type, capabilities in table.PRIVATE.items()
-}
-_PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
-    PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
-    PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
 }
 _SOFTWARE = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
 
@@ -133,40 +125,10 @@ class HsmProvider:
         """
         if reference.object_type in _SOFTWARE:
             return self._software.store(reference, plaintext, format_)
-        if not plaintext:
-            raise KeyMaterialError("the Key Material is empty")
+        taken = intake.read(reference, plaintext, format_, self._abilities)
+        material = self._run(lambda lease: self._keeper.take_in(lease, taken), repeatable=False)
         said = keyformats.digest(reference.object_type, plaintext, format_, reference.algorithm)
-        if reference.object_type == ObjectType.SYMMETRIC_KEY and format_ == KeyFormatType.RAW:
-            kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
-            if kind is None:
-                raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
-            parsed = keyformats.parse(
-                reference.object_type, format_, plaintext, reference.algorithm, reference.length or None
-            )
-            if kind.key_type == KeyType.GENERIC_SECRET:
-                self._check_hmac_length(reference.algorithm, parsed.length)
-            reference = replace(reference, length=parsed.length)
-            template = secret_template(kind.key_type, plaintext)
-            shape = Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities)
-            kept = KeyFormatType.RAW
-        elif reference.object_type == ObjectType.PRIVATE_KEY:
-            key = asymmetric.load_private(plaintext)
-            if reference.length not in (0, key.key_size):
-                raise KeyMaterialError("the key does not have the stated Cryptographic Length")
-            key_type = KeyType.RSA if isinstance(key, rsa.RSAPrivateKey) else KeyType.EC
-            if isinstance(key, ec.EllipticCurvePrivateKey) and asymmetric.curve_of(key) not in self._abilities.curves:
-                raise UnsupportedError("the token does not offer the curve")
-            if table.PRIVATE_TYPES.get(reference.algorithm or Algorithm.RSA) != key_type:
-                raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
-            reference = replace(reference, length=key.key_size)
-            template, shape = private_template(key), _PRIVATE_SHAPES[key_type]
-            kept = KeyFormatType.PKCS_8
-        else:
-            raise UnsupportedError("the token keeps symmetric and private keys only")
-        material = self._run(
-            lambda lease: self._keeper.take_in(lease, reference, template, shape, kept), repeatable=False
-        )
-        return NewKey(material, reference.length, said)
+        return NewKey(material, taken.reference.length, said)
 
     def export(self, use: KeyUse) -> bytes:
         """Public keys and certificates only. Raises UnsupportedError for what lives in the HSM."""
@@ -205,13 +167,13 @@ class HsmProvider:
             chosen = iv or None
         symmetric.check_input(scheme, iv, aad)
         mechanism, parameter = table.cipher(scheme, iv, aad)
-        padded = _pad(scheme, data)
+        padded = table.pad(scheme, data)
         if not padded and not scheme.tag_length:
             return Encrypted(b"", chosen)
-        both: bytes = self._using(
+        both = self._using(
             use,
             "cipher",
-            lambda lease, key: key.encrypt(padded, mechanism=mechanism, mechanism_param=parameter),
+            lambda lease, key: bytes(key.encrypt(padded, mechanism=mechanism, mechanism_param=parameter)),
         )
         if not scheme.tag_length:
             return Encrypted(both, chosen)
@@ -238,9 +200,9 @@ class HsmProvider:
         elif scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
             raise InvalidParametersError("the Data is not a whole number of blocks")
         if not whole:
-            return _unpad(scheme, b"")
+            return table.unpad(scheme, b"")
         mechanism, parameter = table.cipher(scheme, iv, aad)
-        return _unpad(
+        return table.unpad(
             scheme,
             self._using(
                 use,
@@ -258,17 +220,13 @@ class HsmProvider:
         if iv or aad or tag:
             raise InvalidParametersError("RSA takes no IV, additional data or tag")
         scheme = parameters.rsa_scheme(use.parameters)
-        if scheme.padding == PaddingMethod.PKCS1_V1_5:
-            offered = self._abilities.pkcs1_decryption
-        else:
-            offered = (scheme.hashing, scheme.mask_hashing) in self._abilities.oaep
-        if not offered:
+        if not self._abilities.decrypts(scheme):
             raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
         mechanism, parameter = table.rsa_cipher(scheme)
         return self._using(
             use,
             "private",
-            lambda lease, key: key.decrypt(data, mechanism=mechanism, mechanism_param=parameter),
+            lambda lease, key: bytes(key.decrypt(data, mechanism=mechanism, mechanism_param=parameter)),
             checks_input=True,
         )
 
@@ -288,17 +246,13 @@ class HsmProvider:
             value = ecdsa_value(value, use.length)[: (use.length + 7) // 8]
             raw = self._using(use, "private", lambda lease, key: key.sign(value, mechanism=Mechanism.ECDSA))
             return table.ecdsa_der(raw)
-        if scheme.padding == PaddingMethod.PSS:
-            offered = (scheme.hashing, scheme.mask_hashing) in self._abilities.pss
-        else:
-            offered = self._abilities.pkcs1_signature
-        if not offered:
+        if not self._abilities.signs(scheme):
             raise UnsupportedError("the token does not offer RSA signatures with these parameters")
         message, mechanism, parameter = table.rsa_signature(scheme, value)
         return self._using(
             use,
             "private",
-            lambda lease, key: key.sign(message, mechanism=mechanism, mechanism_param=parameter),
+            lambda lease, key: bytes(key.sign(message, mechanism=mechanism, mechanism_param=parameter)),
         )
 
     def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
@@ -312,11 +266,11 @@ class HsmProvider:
         if hashing is None:
             if not self._abilities.cmac:
                 raise UnsupportedError("the token does not offer AES-CMAC")
-            return self._using(use, "cmac", lambda lease, key: key.sign(data, mechanism=Mechanism.AES_CMAC))
+            return self._using(use, "cmac", lambda lease, key: bytes(key.sign(data, mechanism=Mechanism.AES_CMAC)))
         if hashing not in self._abilities.hmacs:
             raise UnsupportedError(f"the token does not offer HMAC with {hashing.name}")
         mechanism = table.HMAC_MECHANISMS[hashing]
-        return self._using(use, "hmac", lambda lease, key: key.sign(data, mechanism=mechanism))
+        return self._using(use, "hmac", lambda lease, key: bytes(key.sign(data, mechanism=mechanism)))
 
     def mac_verify(self, use: KeyUse, data: bytes, mac: bytes) -> bool:
         """Whether `mac` is the whole MAC, in constant time."""
@@ -449,29 +403,3 @@ class HsmProvider:
         if length not in (0, bits):
             raise InvalidParametersError("the Cryptographic Length is not the Recommended Curve's")
         return curve, bits
-
-    def _check_hmac_length(self, algorithm: CryptographicAlgorithm | None, length: int) -> None:
-        hashing = parameters.HMACS[algorithm] if algorithm is not None else None
-        if hashing is None or (length % 64 and length > table.hmac_lengths(hashing).stop):
-            raise UnsupportedError("the token keeps no HMAC keys of this length")
-
-
-def _pad(scheme: CipherScheme, data: bytes) -> bytes:
-    padding = _PADDINGS.get(scheme.padding)
-    if padding is not None:
-        padder = padding.padder()
-        return padder.update(data) + padder.finalize()
-    if scheme.mode in (BlockCipherMode.ECB, BlockCipherMode.CBC) and len(data) % AES_BLOCK:
-        raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
-    return data
-
-
-def _unpad(scheme: CipherScheme, data: bytes) -> bytes:
-    padding = _PADDINGS.get(scheme.padding)
-    if padding is None:
-        return data
-    unpadder = padding.unpadder()
-    try:
-        return unpadder.update(data) + unpadder.finalize()
-    except ValueError:
-        raise CryptographicFailureError() from None

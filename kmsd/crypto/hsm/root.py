@@ -22,11 +22,11 @@ from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
 from kmsd.crypto.errors import CryptographicFailureError, SealError
+from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.errors import MissingKeyError, translate
 from kmsd.crypto.hsm.mechanisms import WRAP_FORMS, WRAPPING
 from kmsd.crypto.hsm.objects import READABLE, SENSITIVE, BoundKey, find
 from kmsd.crypto.hsm.pool import Lease, SessionPool
-from kmsd.crypto.hsm.selftest import Abilities
 from kmsd.crypto.sealing import DATA_KEY_SIZE
 
 _log = structlog.get_logger("kmsd.hsm")
@@ -138,10 +138,10 @@ class TenantKeyRing:
         except PKCS11Error as error:
             # Not every token copies keys; then the token object itself does the work, only slower.
             _log.info("token key not copied", label=label, error=type(error).__name__)
-        assert used.handle is not None
+        known = (used.handle or 0, trusted)  # only domain parameters have no handle
         with self._lock:
-            self._handles[label] = (used.handle, trusted)
-            return self._handles[label]
+            self._handles[label] = known
+        return known
 
     def _destroy(self, holder: Session, tenant: str) -> None:
         for role in (KEK, DATA):

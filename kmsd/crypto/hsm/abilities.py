@@ -1,0 +1,114 @@
+"""What a token proved to be able to do, and the same in KMIP's terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pkcs11 import KeyType, Mechanism
+
+from kmsd.crypto import asymmetric
+from kmsd.crypto.errors import UnsupportedError
+from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.parameters import HMACS, SIGNATURE_ALGORITHMS, RsaScheme, SignatureScheme
+from kmsd.crypto.provider import Capabilities
+from protocol.enums import (
+    BlockCipherMode,
+    CryptographicAlgorithm,
+    DigitalSignatureAlgorithm,
+    HashingAlgorithm,
+    PaddingMethod,
+    RecommendedCurve,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The outcome, finer than KMIP's terms."""
+
+    wrap_form: int
+    """Row of mechanisms.WRAP_FORMS for keeping keys wrapped; 0 where none works."""
+    unwrap_template: bool
+    """The token enforces CKA_UNWRAP_TEMPLATE."""
+    key_wraps: dict[BlockCipherMode, Mechanism]
+    odd_wraps: bool
+    """AES_KEY_WRAP_PADDING is right for lengths that are no multiple of 8 (SoftHSM adds zeros)."""
+    private_extras: dict[Any, Any]
+    """Attributes that the token wants when it unwraps a private key."""
+    keepable: frozenset[KeyType]
+    """What the token wraps and unwraps again for use."""
+    imports: frozenset[KeyType]
+    aes_lengths: frozenset[int]
+    hmac_keys: bool
+    rsa_lengths: frozenset[int]
+    curves: frozenset[RecommendedCurve]
+    ciphers: frozenset[BlockCipherMode]
+    oaep: frozenset[tuple[HashingAlgorithm, HashingAlgorithm]]
+    """(Hashing Algorithm, Mask Generator Hashing Algorithm)"""
+    pkcs1_decryption: bool
+    pss: frozenset[tuple[HashingAlgorithm, HashingAlgorithm]]
+    pkcs1_signature: bool
+    hmacs: frozenset[HashingAlgorithm]
+    cmac: bool
+    report: dict[str, str] = field(default_factory=dict)
+    """Every check and "ok", or why not."""
+
+    @property
+    def gcm(self) -> bool:
+        return BlockCipherMode.GCM in self.ciphers
+
+    def wrap_mechanism(self, mode: BlockCipherMode) -> Mechanism:
+        """The mechanism that proved to be this mode. Raises UnsupportedError."""
+        mechanism = self.key_wraps.get(mode)
+        if mechanism is None:
+            raise UnsupportedError(f"the token does not offer {mode.name}")
+        return mechanism
+
+    def decrypts(self, scheme: RsaScheme) -> bool:
+        """Whether RSA decryption with these parameters works."""
+        if scheme.padding == PaddingMethod.PKCS1_V1_5:
+            return self.pkcs1_decryption
+        return (scheme.hashing, scheme.mask_hashing) in self.oaep
+
+    def signs(self, scheme: SignatureScheme) -> bool:
+        """Whether RSA signatures with these parameters work."""
+        if scheme.padding == PaddingMethod.PSS:
+            return (scheme.hashing, scheme.mask_hashing) in self.pss
+        return self.pkcs1_signature
+
+    def capabilities(self) -> Capabilities:
+        """In KMIP's terms, for Query and for refusals."""
+        aes = CryptographicAlgorithm.AES
+        keys: set[tuple[CryptographicAlgorithm, int]] = {(aes, length) for length in self.aes_lengths}
+        if self.hmac_keys:
+            keys |= {
+                (hmac, length)
+                for hmac, hashing in HMACS.items()
+                if hashing in self.hmacs
+                for length in table.hmac_lengths(hashing)
+            }
+        keys |= {(CryptographicAlgorithm.RSA, length) for length in self.rsa_lengths}
+        for curve in self.curves:
+            bits = asymmetric.CURVES[curve].key_size
+            keys |= {(CryptographicAlgorithm.EC, bits), (CryptographicAlgorithm.ECDSA, bits)}
+        modes = {*self.ciphers, *self.key_wraps, *({BlockCipherMode.CMAC} if self.cmac else ())}
+        macs = {hmac for hmac, hashing in HMACS.items() if hashing in self.hmacs}
+        return Capabilities(
+            key_algorithms=frozenset(keys),
+            curves=self.curves,
+            cipher_modes=frozenset((aes, mode) for mode in modes),
+            paddings=frozenset(
+                {(PaddingMethod.OAEP, hashing) for hashing, mask in self.oaep if hashing == mask}
+                | ({(PaddingMethod.PKCS1_V1_5, None)} if self.pkcs1_decryption else set())
+            ),
+            signatures=frozenset(name for name in SIGNATURE_ALGORITHMS if self._signs(name)),
+            macs=frozenset(macs | ({aes} if self.cmac else set())),
+            key_wrap=BlockCipherMode.NIST_KEY_WRAP in self.key_wraps,
+        )
+
+    def _signs(self, name: DigitalSignatureAlgorithm) -> bool:
+        if name == DigitalSignatureAlgorithm.RSASSA_PSS:
+            return bool(self.pss)
+        if name.name.startswith("ECDSA"):
+            return bool(self.curves)
+        return self.pkcs1_signature and "SHA3" not in name.name

@@ -1,0 +1,80 @@
+"""Keys that clients bring: checked, and put into the form in which a token takes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from pkcs11 import KeyType, ObjectClass
+
+from kmsd.crypto import asymmetric, keyformats
+from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
+from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm.abilities import Abilities
+from kmsd.crypto.hsm.objects import Shape, private_template, secret_template
+from kmsd.crypto.parameters import HMACS
+from kmsd.crypto.provider import KeyReference
+from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType
+
+
+class Taken(NamedTuple):
+    """A key on its way into the token. Its repr shows no value."""
+
+    reference: KeyReference
+    """With the length that was found."""
+    template: dict[Any, Any]
+    shape: Shape
+    format: KeyFormatType
+
+    def __repr__(self) -> str:
+        return f"Taken({self.shape.key_type.name}, {self.reference.length} bits)"
+
+
+def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None, abilities: Abilities) -> Taken:
+    """Raises KeyMaterialError, and UnsupportedError for what a token has no use for."""
+    if not plaintext:
+        raise KeyMaterialError("the Key Material is empty")
+    if reference.object_type == ObjectType.SYMMETRIC_KEY and format_ == KeyFormatType.RAW:
+        taken = _secret(reference, plaintext, format_)
+    elif reference.object_type == ObjectType.PRIVATE_KEY:
+        taken = _private(reference, plaintext, abilities)
+    else:
+        raise UnsupportedError("the token keeps symmetric and private keys only")
+    if taken.shape.key_type not in abilities.imports:
+        raise UnsupportedError("the token takes in no keys of this kind")
+    return taken
+
+
+def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType) -> Taken:
+    kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
+    if reference.algorithm is None or kind is None:
+        raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
+    parsed = keyformats.parse(
+        reference.object_type, format_, plaintext, reference.algorithm, reference.length or None
+    )
+    hashing = HMACS.get(reference.algorithm)
+    value = plaintext if hashing is None else table.hmac_value(hashing, plaintext)
+    return Taken(
+        replace(reference, length=parsed.length),
+        secret_template(kind.key_type, value),
+        Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities),
+        KeyFormatType.RAW,
+    )
+
+
+def _private(reference: KeyReference, plaintext: bytes, abilities: Abilities) -> Taken:
+    key = asymmetric.load_private(plaintext)
+    if reference.length not in (0, key.key_size):
+        raise KeyMaterialError("the key does not have the stated Cryptographic Length")
+    key_type = KeyType.RSA if isinstance(key, rsa.RSAPrivateKey) else KeyType.EC
+    if isinstance(key, ec.EllipticCurvePrivateKey) and asymmetric.curve_of(key) not in abilities.curves:
+        raise UnsupportedError("the token does not offer the curve")
+    if table.PRIVATE_TYPES.get(reference.algorithm or CryptographicAlgorithm.RSA) != key_type:
+        raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
+    return Taken(
+        replace(reference, length=key.key_size),
+        private_template(key),
+        Shape(ObjectClass.PRIVATE_KEY, key_type, table.PRIVATE[key_type]),
+        KeyFormatType.PKCS_8,
+    )
