@@ -1,7 +1,7 @@
-"""TLS for accepted connections: contexts that can be replaced while serving, and a stream that costs little.
+"""TLS for accepted connections, over a stream that costs little.
 
 `TLSStream` talks to a non-blocking `ssl.SSLSocket` directly. `trio.SSLStream` does the same over any stream,
-through memory buffers and several checkpoints, at about three times the cost per message; it stays available
+through memory buffers and several checkpoints, at two to three times the cost per message; it stays available
 behind the `stream` switch of `accept_tls`, and both pass the same tests.
 """
 
@@ -10,12 +10,25 @@ from __future__ import annotations
 import operator
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import trio
+
+from kmsd.server.tls_context import CurrentContext, TLSConfigurationError, cause, make_context
+
+__all__ = [
+    "CurrentContext",
+    "HandshakeFailed",
+    "Secured",
+    "StreamKind",
+    "TLSConfigurationError",
+    "TLSStream",
+    "accept_tls",
+    "close_lingering",
+    "make_context",
+]
 
 StreamKind = Literal["sslsocket", "trio"]
 
@@ -25,85 +38,9 @@ _FAREWELL = 1.0
 
 _TOO_LATE = "no handshake in time"
 
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""TLS 1.2: forward secrecy and AEAD only, for RSA and ECDSA certificates. TLS 1.3 has nothing weaker."""
-
-_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-
-
-class TLSConfigurationError(ValueError):
-    """A certificate, key or authority file that cannot be used; the message names it."""
-
 
 class HandshakeFailed(Exception):
     """The client did not get as far as a connection; the message is the cause, for the log."""
-
-
-# --- contexts -----------------------------------------------------------------------------------------------
-
-
-def make_context(
-    certificate: Path,
-    private_key: Path,
-    client_ca: Iterable[Path],
-    *,
-    minimum_version: Literal["1.2", "1.3"] = "1.2",
-    password: bytes = b"",
-) -> ssl.SSLContext:
-    """A server context that takes TLS 1.2 and 1.3 and requires a client certificate of one of `client_ca`.
-
-    All files are PEM; `certificate` holds the server's certificate, then its intermediates. Raises
-    TLSConfigurationError.
-
-    TLS 1.3 sessions are not resumed. Python has no switch for those of TLS 1.2: they are resumed for at most
-    two hours and only in the context that made them, with the client's certificate as it was verified then;
-    tickets spare us keeping them. So whoever identifies a client looks at the certificate's dates.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _MINIMUM[minimum_version]
-    context.set_ciphers(_CIPHERS)
-    context.options |= (
-        ssl.OP_NO_COMPRESSION
-        | ssl.OP_NO_RENEGOTIATION
-        | ssl.OP_CIPHER_SERVER_PREFERENCE
-    )
-    context.num_tickets = 0
-    context.verify_mode = ssl.CERT_REQUIRED
-    try:
-        # A password is always given: without one OpenSSL asks on the terminal.
-        context.load_cert_chain(certificate, private_key, lambda: password)
-    except OSError as error:
-        raise TLSConfigurationError(f"{certificate} with {private_key}: {_cause(error)}") from error
-    for path in client_ca:
-        try:
-            context.load_verify_locations(path)
-        except OSError as error:
-            raise TLSConfigurationError(f"{path}: {_cause(error)}") from error
-    return context
-
-
-class CurrentContext:
-    """The context for new connections, which a reload replaces without touching established ones.
-
-    Whoever accepts takes `.context` each time. A handshake that began with an older one (just before the
-    change, or in a server that keeps what it was given at start) still serves the newest certificate and
-    trusts the newest authorities: the server name callback installs them at the ClientHello, also where the
-    client sends no name. Versions, ciphers, options and resumable sessions stay those of the older context.
-    """
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.context = context
-        self.replace(context)
-
-    def replace(self, context: ssl.SSLContext) -> None:
-        self.context = context
-        context.sni_callback = self._install
-
-    def _install(
-        self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, initial: ssl.SSLContext
-    ) -> None:
-        if initial is not self.context:
-            connection.context = self.context
 
 
 # --- the stream ---------------------------------------------------------------------------------------------
@@ -144,11 +81,11 @@ class TLSStream(trio.abc.Stream):
     One task may receive while one sends. Like trio's streams it raises BrokenResourceError for what the peer
     or the network did, ClosedResourceError after `aclose`, BusyResourceError for two tasks in one direction.
 
-    Cancellation: `receive_some` loses nothing. `send_all` that is cancelled before it took any byte changes
-    nothing; cancelled later, a record may be half sent, so all further sending raises BrokenResourceError.
+    Cancellation: `receive_some` loses nothing. `send_all` that is cancelled before it took any byte changes nothing;
+    cancelled later, a record may be half sent, so all further sending raises BrokenResourceError.
 
-    The end of the connection without a TLS closure alert counts as the end of the stream: KMIP messages
-    carry their length, so a cut one is noticed without it.
+    The end of the connection without a TLS closure alert counts as the end of the stream: KMIP messages carry their
+    length, so a cut one is noticed without it.
     """
 
     __slots__ = ("_broken", "_closed", "_readable", "_receiving", "_sending", "_socket", "_writable")
@@ -191,8 +128,8 @@ class TLSStream(trio.abc.Stream):
             raise trio.BusyResourceError("another task receives from this stream")
         self._receiving = True
         try:
-            # Waiting before the first attempt is cheaper than being told to wait: between two requests there
-            # is nothing to read. What OpenSSL has decrypted already would not wake us, hence pending().
+            # Waiting before the first attempt is cheaper than being told to wait: between two requests there is
+            # nothing to read. What OpenSSL has decrypted already would not wake us, hence pending().
             if self._socket.pending():
                 await trio.lowlevel.checkpoint()
             else:
@@ -206,22 +143,28 @@ class TLSStream(trio.abc.Stream):
                 except ssl.SSLWantWriteError:
                     await self._writable.wait()
                 except OSError as error:
-                    raise trio.BrokenResourceError(_cause(error)) from error
+                    raise trio.BrokenResourceError(cause(error)) from error
         finally:
             self._receiving = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        with _Sending(self):
+        self._begin_sending()
+        try:
             await self._writable.wait()
             await self._send(data)
+        finally:
+            self._sending = False
 
     async def send_now(self, data: bytes | bytearray | memoryview) -> None:
         """As `send_all`, but no checkpoint if the kernel takes all at once, as it does with most answers.
 
         For who has a checkpoint elsewhere in his loop; it saves one trip through the scheduler.
         """
-        with _Sending(self):
+        self._begin_sending()
+        try:
             await self._send(data)
+        finally:
+            self._sending = False
 
     async def _send(self, data: bytes | bytearray | memoryview) -> None:
         rest = memoryview(data).cast("B") if type(data) is not bytes else data
@@ -237,7 +180,7 @@ class TLSStream(trio.abc.Stream):
                 except ssl.SSLWantReadError:
                     await self._readable.wait()
                 except OSError as error:
-                    raise trio.BrokenResourceError(_cause(error)) from error
+                    raise trio.BrokenResourceError(cause(error)) from error
                 else:
                     if sent == len(rest):
                         return
@@ -248,8 +191,11 @@ class TLSStream(trio.abc.Stream):
             raise
 
     async def wait_send_all_might_not_block(self) -> None:
-        with _Sending(self):
+        self._begin_sending()
+        try:
             await self._writable.wait()
+        finally:
+            self._sending = False
 
     async def aclose(self) -> None:
         """Say goodbye if that needs no waiting, and close."""
@@ -299,30 +245,17 @@ class TLSStream(trio.abc.Stream):
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
 
+    def _begin_sending(self) -> None:
+        self._check_open()
+        if self._sending:
+            raise trio.BusyResourceError("another task sends to this stream")
+        if self._broken:
+            raise trio.BrokenResourceError("an earlier send did not finish")
+        self._sending = True
+
     def _check_open(self) -> None:
         if self._closed:
             raise trio.ClosedResourceError("this stream is closed")
-
-
-class _Sending:
-    """At most one task in the send direction of a stream that can still send."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, stream: TLSStream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        stream = self._stream
-        stream._check_open()
-        if stream._sending:
-            raise trio.BusyResourceError("another task sends to this stream")
-        if stream._broken:
-            raise trio.BrokenResourceError("an earlier send did not finish")
-        stream._sending = True
-
-    def __exit__(self, *exception: object) -> None:
-        self._stream._sending = False
 
 
 # --- accepting ----------------------------------------------------------------------------------------------
@@ -371,7 +304,7 @@ async def _accept_sslsocket(sock: socket.socket, context: ssl.SSLContext, deadli
     except (OSError, ValueError) as error:
         # The client has gone already: the socket has no peer.
         sock.close()
-        raise HandshakeFailed(_cause(error)) from error
+        raise HandshakeFailed(cause(error)) from error
     stream = TLSStream(wrapped)
     try:
         with trio.move_on_at(deadline):
@@ -380,7 +313,7 @@ async def _accept_sslsocket(sock: socket.socket, context: ssl.SSLContext, deadli
         raise HandshakeFailed(_TOO_LATE)
     except OSError as error:
         await stream.aclose_lingering(_FAREWELL)
-        raise HandshakeFailed(_cause(error)) from error
+        raise HandshakeFailed(cause(error)) from error
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
@@ -396,7 +329,7 @@ async def _accept_trio(sock: socket.socket, context: ssl.SSLContext, deadline: f
         raise HandshakeFailed(_TOO_LATE)
     except trio.BrokenResourceError as error:
         await close_lingering(stream, _FAREWELL)
-        raise HandshakeFailed(_cause(error.__cause__ or error)) from error
+        raise HandshakeFailed(cause(error.__cause__ or error)) from error
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
@@ -411,14 +344,3 @@ def _secured(stream: trio.abc.Stream, tls: Any) -> Secured:
     if certificate is None:
         raise HandshakeFailed("the context does not require a client certificate")
     return Secured(stream, certificate, tls.version(), tls.cipher()[0])
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong, in words without source positions of the library."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not accepted: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

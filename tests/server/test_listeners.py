@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -65,7 +66,7 @@ async def serve(nursery: trio.Nursery) -> AsyncIterator[Serve]:
 async def connections(server: Server, number: int) -> None:
     """Wait until so many connections are open."""
     with trio.fail_after(10):
-        while len(server.connections) != number:
+        while len(server.connections) != number:  # noqa: ASYNC110 - the server tells nobody
             await trio.sleep(0.005)
 
 
@@ -167,7 +168,7 @@ async def test_a_client_by_its_certificate_has_a_limit_over_all_its_addresses(se
 async def test_a_bug_in_a_handler_ends_its_connection_only(
     serve: Serve, log: list[dict[str, object]]
 ) -> None:
-    server, lines, address = await serve()
+    _, lines, address = await serve()
     lines.proceed.set()
     async with await trio.open_tcp_stream(*address) as other, await trio.open_tcp_stream(*address) as stream:
         await stream.send_all(b"bug\n")
@@ -178,10 +179,20 @@ async def test_a_bug_in_a_handler_ends_its_connection_only(
     assert "RuntimeError: a bug in the handler" in str(log[0]["traceback"])
 
 
+def duplicate() -> int | None:
+    """A further descriptor, or None when the process may have no more."""
+    try:
+        return os.dup(0)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        return None
+
+
 async def test_running_out_of_descriptors_pauses_accepting_and_it_recovers(
     serve: Serve, log: list[dict[str, object]]
 ) -> None:
-    server, lines, address = await serve()
+    _, lines, address = await serve()
     lines.proceed.set()
     client = socket.socket()
     client.setblocking(False)
@@ -189,14 +200,13 @@ async def test_running_out_of_descriptors_pauses_accepting_and_it_recovers(
     taken = []
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        with pytest.raises(OSError, match="Too many open files"):
-            while True:
-                taken.append(os.dup(0))
+        while (descriptor := duplicate()) is not None:
+            taken.append(descriptor)
         with trio.socket.from_stdlib_socket(client) as waiting:
             await waiting.connect(address)  # the kernel does; we cannot accept it
             await waiting.send(b"patient\n")
             with trio.fail_after(10):
-                while not log:
+                while not log:  # noqa: ASYNC110 - nobody tells but the log
                     await trio.sleep(0.01)
             assert (log[0]["event"], log[0]["cause"]) == ("cannot accept connections", "Too many open files")
             for descriptor in taken:
