@@ -1,12 +1,12 @@
-"""The JSON encoding of item trees. KMIP Additional Message Encodings 1.0 §4, KMIP Profiles 2.1 §5.4."""
+"""The JSON encoding of item trees. KMIP Additional Message Encodings 1.0 §4, KMIP Profiles 1.3 §5.5.1."""
 
 import json
 from collections.abc import Callable
 from typing import Final, NoReturn
 
 from protocol.errors import ProtocolError
-from protocol.names import XML_NAMES, Tag
-from protocol.ttlv import MAX_DEPTH, Item, ItemType, Value, check, encode_big_integer
+from protocol.names import Tag
+from protocol.ttlv import MAX_DEPTH, Item, ItemType, Value, check, encode_big_integer, name_of
 from protocol.ttlv_text import (
     MAX_TEXT,
     TYPE_NAMES,
@@ -38,7 +38,7 @@ def to_json(item: Item) -> str:
 
 def _to_object(item: Item, kind: Kind) -> dict[str, object]:
     check(item)
-    name = XML_NAMES.get(item.tag) or f"0x{item.tag:06X}"
+    name = name_of(item.tag)
     if item.type is ItemType.STRUCTURE:
         return {"tag": name, "value": [_to_object(child, kind) for child, kind in kinds_of_children(item)]}
     return {"tag": name, "type": TYPE_NAMES[item.type], "value": _value_to_json(item, kind)}
@@ -105,7 +105,7 @@ def _item(tag: int, item_type: ItemType, value: object, kind: Kind, depth: int) 
             return Item(tag, item_type, _children(value, depth - 1))
         return Item(tag, item_type, _READERS[item_type](value, kind))
     except ProtocolError as error:
-        raise error.within(XML_NAMES.get(tag) or f"0x{tag:06X}") from None
+        raise error.within(name_of(tag)) from None
 
 
 def _children(value: object, depth: int) -> tuple[Item, ...]:

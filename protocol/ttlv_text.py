@@ -1,6 +1,6 @@
 """What the XML and the JSON encoding share: names of tags and values, hexadecimal forms, dates.
 
-KMIP Additional Message Encodings 1.0 §4.1 and §6.1, KMIP Profiles 2.1 §5.4 and §5.5.
+KMIP Additional Message Encodings 1.0 §4.1 and §6.1, KMIP Profiles 1.3 §5.4.1 and §5.5.1.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The XML encoding of item trees. KMIP Additional Message Encodings 1.0 §6, KMIP Profiles 2.1 §5.5.
+"""The XML encoding of item trees. KMIP Additional Message Encodings 1.0 §6, KMIP Profiles 1.3 §5.4.1.
 
 Read with expat, item by item, without a document tree. A document type is refused, so there are no entities.
 """
@@ -10,7 +10,7 @@ from xml.etree.ElementTree import ParseError, XMLParser
 
 from protocol.errors import ProtocolError
 from protocol.names import XML_NAMES, Tag
-from protocol.ttlv import MAX_DEPTH, Item, ItemType, Value, check, encode_big_integer
+from protocol.ttlv import MAX_DEPTH, Item, ItemType, Value, check, encode_big_integer, name_of
 from protocol.ttlv_text import (
     MAX_TEXT,
     TYPE_NAMES,
@@ -125,7 +125,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._open: list[_Element] = []
-        self._root: Item | None = None
+        self._roots: list[Item] = []
 
     def path(self) -> tuple[str, ...]:
         return tuple(element.name for element in self._open)
@@ -144,7 +144,7 @@ class _Reader:
             raise ProtocolError(f"more than {MAX_DEPTH} structures within each other")
         given.pop("name", None)
         text = given.pop("value", None)
-        self._open.append(_Element(name, tag, item_type, text))
+        self._open.append(_Element(name_of(tag), tag, item_type, text))
         if given:
             raise ProtocolError("unknown XML attribute")
         if (text is None) != (item_type is ItemType.STRUCTURE):
@@ -165,7 +165,7 @@ class _Reader:
         if self._open:
             self._open[-1].children.append(item)
         else:
-            self._root = item
+            self._roots.append(item)
 
     def _item(self, element: _Element, kind: Kind) -> Item:
         if element.text is not None:
@@ -183,9 +183,7 @@ class _Reader:
         return Item(element.tag, element.type, tuple(items))
 
     def close(self) -> Item:
-        if self._root is None:
-            raise ProtocolError("no item")
-        return self._root
+        return self._roots[0]  # the parser has made sure that there is one
 
 
 def _decimal(text: str) -> int:

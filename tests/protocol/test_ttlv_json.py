@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import ttlv_json
 from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.ttlv import Item, ItemType
@@ -178,6 +179,14 @@ def test_numbers_are_written_so_that_every_reader_gets_them_right(item: Item, wr
 def test_refusals(text: str, problem: str) -> None:
     with pytest.raises(ProtocolError, match=problem):
         from_json(text)
+
+
+def test_the_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '{"tag": "Name"}'
+    monkeypatch.setattr(ttlv_json, "MAX_TEXT", len(text))
+    assert from_json(text) == Item(Tag.NAME, ItemType.STRUCTURE, ())
+    with pytest.raises(ProtocolError, match="more than"):
+        from_json(text + " ")
 
 
 def test_the_attribute_name_says_what_names_the_value() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import ttlv_xml
 from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.ttlv import Item, ItemType
@@ -207,6 +208,14 @@ def test_the_attribute_name_says_what_names_the_value(item: Item, written: str) 
         held = Item(tag, item.type, item.value)
         assert written in to_xml(held)
         assert from_xml(to_xml(held)) == held
+
+
+def test_the_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "<Name/>"
+    monkeypatch.setattr(ttlv_xml, "MAX_TEXT", len(text))
+    assert from_xml(text) == Item(Tag.NAME, ItemType.STRUCTURE, ())
+    with pytest.raises(ProtocolError, match="more than"):
+        from_xml(text + " ")
 
 
 def test_the_attribute_name_may_follow() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -92,8 +93,27 @@ def mutate(message: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.timeout(120 + MUTANTS // 1000)
 def test_mutants_are_refused_or_come_back() -> None:
     rng = random.Random(SEED)
     messages = [data for _, data in wire_messages()]
     survivors = sum(check_any_bytes(mutate(rng.choice(messages), rng)) for _ in range(MUTANTS))
     assert 0 < survivors < MUTANTS
+
+
+@pytest.mark.timeout(120 + MUTANTS // 1000)
+@pytest.mark.parametrize(
+    ("write", "read"), [(ttlv_xml.to_xml, ttlv_xml.from_xml), (ttlv_json.to_json, ttlv_json.from_json)]
+)
+def test_text_mutants_are_refused_or_come_back(write: Callable[[Item], str], read: Callable[[str], Item]) -> None:
+    rng = random.Random(SEED)
+    texts = [write(ttlv.decode(data)).encode() for _, data in wire_messages()]
+    survivors = 0
+    for _ in range(MUTANTS // 20):
+        try:
+            item = read(mutate(rng.choice(texts), rng).decode("utf-8", "surrogateescape"))
+        except ProtocolError:
+            continue
+        assert read(write(item)) == item
+        survivors += 1
+    assert survivors < MUTANTS // 20
