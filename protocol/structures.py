@@ -23,10 +23,7 @@ from protocol.enums import (
     LinkType,
     MaskGenerator,
     NameType,
-    ObjectType,
-    Operation,
     PaddingMethod,
-    ProcessingStage,
     ProfileName,
     ProtectionStorageMask,
     RecommendedCurve,
@@ -42,7 +39,7 @@ from protocol.enums import (
     ValidationType,
 )
 from protocol.names import Tag
-from protocol.schema import ChosenBy, DateTimeExtended, LongInteger, Since, Tagged, structure
+from protocol.schema import ChosenBy, DateTimeExtended, LongInteger, Since, Tagged, Until, structure
 
 ObjectReference = str | Annotated[enums.UniqueIdentifier, Since(2, 0)] | Annotated[int, Since(2, 0)]
 """A Unique Identifier in a request: text, or in 2.x which operation of the batch made it, or its position in
@@ -50,9 +47,6 @@ the batch's responses, counted backwards where negative (2.1 §4.58)."""
 
 DataReference = bytes | Annotated[enums.Data, Since(2, 0)] | Annotated[int, Since(2, 0)]
 """Data in a request: the bytes, or in 2.x the result of an earlier item of the batch (2.1 §7.9)."""
-
-
-# Attributes
 
 
 @structure
@@ -321,11 +315,13 @@ class Credential:
 
 @structure
 class ExtensionInformation:
-    """KMIP 1.4 §2.1.9, 2.1 §7.13. Extension Type is a number until 1.4, an Item Type from 2.0."""
+    """KMIP 1.4 §2.1.9, 2.1 §7.13. The type of the item is a number at first, a name from 2.1 on: give both."""
 
     extension_name: str
     extension_tag: int | None = None
-    extension_type: int | Annotated[enums.ItemType, Since(2, 0)] | None = None
+    # The peers that speak 2.0 have it as the Integer of 1.x; only 2.1 is sure to mean an Enumeration.
+    extension_type: Annotated[int | None, Until(2, 0)] = None
+    extension_item_type: Annotated[enums.ItemType | None, Since(2, 1), Tagged(Tag.EXTENSION_TYPE)] = None
     extension_enumeration: Annotated[int | None, Since(2, 0)] = None
     extension_attribute: Annotated[bool | None, Since(2, 0)] = None
     extension_parent_structure_tag: Annotated[int | None, Since(2, 0)] = None
@@ -383,9 +379,6 @@ class CapabilityInformation:
     quantum_safe_capability: Annotated[bool | None, Since(2, 0)] = None
 
 
-# Parts of requests
-
-
 @structure
 class DerivationParameters:
     """KMIP 1.4 §4.6, 2.1 §7.12."""
@@ -402,65 +395,3 @@ class ProtectionStorageMasks:
     """KMIP 2.1 §7.33: the alternatives, any one of which will do."""
 
     masks: Annotated[tuple[ProtectionStorageMask, ...], Tagged(Tag.PROTECTION_STORAGE_MASK)] = ()
-
-
-@structure
-class Operations:
-    """KMIP 2.1 §7.25."""
-
-    operations: Annotated[tuple[Operation, ...], Tagged(Tag.OPERATION)] = ()
-
-
-@structure
-class Objects:
-    """KMIP 2.1 §7.21."""
-
-    unique_identifiers: tuple[ObjectReference, ...] = ()
-
-
-@structure
-class ObjectTypes:
-    """KMIP 2.1 §7.24."""
-
-    object_types: Annotated[tuple[ObjectType, ...], Tagged(Tag.OBJECT_TYPE)] = ()
-
-
-@structure
-class ObjectGroups:
-    """KMIP 2.1 §7.23."""
-
-    object_groups: Annotated[tuple[str, ...], Tagged(Tag.OBJECT_GROUP)] = ()
-
-
-@structure
-class Right:
-    """KMIP 2.1 §7.34."""
-
-    usage_limits: UsageLimits | None = None
-    operations: Operations | None = None
-    objects: Objects | None = None
-    object_groups: Annotated[ObjectGroups | None, Since(2, 1)] = None
-
-
-@structure
-class Rights:
-    """KMIP 2.1 §7.35."""
-
-    rights: Annotated[tuple[Right, ...], Tagged(Tag.RIGHT)] = ()
-
-
-@structure
-class AsynchronousCorrelationValues:
-    """KMIP 2.1 §7.1."""
-
-    values: Annotated[tuple[bytes, ...], Tagged(Tag.ASYNCHRONOUS_CORRELATION_VALUE)] = ()
-
-
-@structure
-class AsynchronousRequest:
-    """KMIP 2.1 §7.2. Submission date in microseconds since 1970."""
-
-    asynchronous_correlation_value: bytes
-    operation: Operation
-    submission_date: DateTimeExtended
-    processing_stage: ProcessingStage

@@ -1,7 +1,8 @@
 """Delegated Login: the fields of its request and response payloads."""
 
+from protocol.administration import Rights
 from protocol.schema import structure
-from protocol.structures import Rights, Ticket, UsageLimits
+from protocol.structures import Ticket, UsageLimits
 from protocol.ttlv import Item
 
 

@@ -1,6 +1,6 @@
 """Get Constraints: the fields of its request and response payloads."""
 
-from protocol.defaults import Constraints
+from protocol.administration import Constraints
 from protocol.schema import structure
 
 

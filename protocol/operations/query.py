@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from protocol.defaults import DefaultsInformation
+from protocol.administration import DefaultsInformation, ObjectGroups
 from protocol.enums import (
     AttestationType,
     ClientRegistrationMethod,
@@ -16,7 +16,6 @@ from protocol.schema import Since, Tagged, Until, structure
 from protocol.structures import (
     CapabilityInformation,
     ExtensionInformation,
-    ObjectGroups,
     ProfileInformation,
     ProtectionStorageMasks,
     RNGParameters,

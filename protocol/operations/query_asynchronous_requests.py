@@ -1,7 +1,7 @@
 """Query Asynchronous Requests: the fields of its request and response payloads."""
 
+from protocol.administration import AsynchronousCorrelationValues, AsynchronousRequest, Operations
 from protocol.schema import structure
-from protocol.structures import AsynchronousCorrelationValues, AsynchronousRequest, Operations
 
 
 @structure

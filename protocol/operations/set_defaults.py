@@ -1,6 +1,6 @@
 """Set Defaults: the fields of its request and response payloads."""
 
-from protocol.defaults import DefaultsInformation
+from protocol.administration import DefaultsInformation
 from protocol.schema import structure
 
 

@@ -16,7 +16,8 @@ from protocol.schema import Choice, Chosen, Field, Formed, Kind, Leaf, Nested, i
 from protocol.versions import SUPPORTED, ProtocolVersion
 
 FOLDER = Path(protocol.operations.__file__).parent
-NAMED = {tag: name.replace("_", "") for tag, name in TAG_ENUMERATION.items()}
+# Extension Type is an Integer until 2.0.
+NAMED = {tag: name.replace("_", "") for tag, name in TAG_ENUMERATION.items() if tag != Tag.EXTENSION_TYPE}
 
 
 def module_of(operation: Operation) -> str:
