@@ -12,9 +12,11 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import trio
+from cryptography import x509
 
 from kmsd.server.tls_context import CurrentContext, TLSConfigurationError, cause, make_context
 
@@ -343,4 +345,7 @@ def _secured(stream: trio.abc.Stream, tls: Any) -> Secured:
     certificate = tls.getpeercert(binary_form=True)
     if certificate is None:
         raise HandshakeFailed("the context does not require a client certificate")
+    if tls.session_reused and x509.load_der_x509_certificate(certificate).not_valid_after_utc < datetime.now(UTC):
+        # Verified when the session was made; OpenSSL does not look again.
+        raise HandshakeFailed("certificate not accepted: expired since its session began")
     return Secured(stream, certificate, tls.version(), tls.cipher()[0])

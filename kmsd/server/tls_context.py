@@ -31,8 +31,8 @@ def make_context(
     TLSConfigurationError.
 
     TLS 1.3 sessions are not resumed. Python has no switch for those of TLS 1.2: they are resumed for at most
-    two hours and only in the context that made them, with the client's certificate as it was verified then;
-    tickets spare us keeping them. So whoever identifies a client looks at the certificate's dates.
+    two hours and only in the context that made them, with the client's certificate as it was verified then
+    (`accept_tls` looks at its dates again); tickets spare us keeping them.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _MINIMUM[minimum_version]

@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -317,10 +318,16 @@ async def test_a_client_that_hangs_up_within_the_handshake_is_no_surprise(
 
 
 async def second_connection(
-    pki: Pki, socket_pair: SocketPair, version: ssl.TLSVersion, *servers: ssl.SSLContext
+    pki: Pki,
+    socket_pair: SocketPair,
+    version: ssl.TLSVersion,
+    *servers: ssl.SSLContext,
+    certificate: trustme.LeafCert | None = None,
+    between: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    stream: StreamKind = "sslsocket",
 ) -> tuple[bool, bytes]:
     """Connect twice, offering the first one's session to the second: was it taken, with which certificate."""
-    client_context = pki.client_context(pki.client)
+    client_context = pki.client_context(certificate or pki.client)
     client_context.maximum_version = version
     client, secured = await shake_hands(socket_pair(), client_context, servers[0])
     assert isinstance(client, TLSStream)
@@ -329,6 +336,7 @@ async def second_connection(
     session = client.socket.session
     await client.aclose()
     await secured.stream.aclose()
+    await between()
     raw_client, raw_server = socket_pair()
     again = TLSStream(
         client_context.wrap_socket(
@@ -338,13 +346,13 @@ async def second_connection(
     accepted: list[Secured] = []
 
     async def accept() -> None:
-        accepted.append(await accept_tls(raw_server, servers[-1], soon()))
+        accepted.append(await accept_tls(raw_server, servers[-1], soon(), stream=stream))
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept)
-        await again.do_handshake()
-    reused = again.socket.session_reused
-    await again.aclose()
+    async with again:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(accept)
+            await again.do_handshake()
+        reused = again.socket.session_reused
     await accepted[0].stream.aclose()
     return reused, accepted[0].certificate
 
@@ -362,6 +370,27 @@ async def test_a_resumed_tls_1_2_session_still_has_its_certificate_and_is_not_ke
     assert reused
     assert certificate == ssl.PEM_cert_to_DER_cert(pki.client.cert_chain_pems[0].bytes().decode())
     assert context.session_stats()["number"] == 0
+
+
+async def test_a_certificate_that_expired_since_its_session_began_is_refused(
+    pki: Pki, socket_pair: SocketPair, kind: StreamKind
+) -> None:
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
+    certificate = pki.ca.issue_cert("alice@clients.test", not_after=end)
+
+    async def expiry() -> None:
+        await trio.sleep((end - datetime.now(UTC)).total_seconds() + 0.01)
+
+    with pytest.RaisesGroup(pytest.RaisesExc(HandshakeFailed, match="expired since its session began")):
+        await second_connection(
+            pki,
+            socket_pair,
+            ssl.TLSVersion.TLSv1_2,
+            pki.server_context(),
+            certificate=certificate,
+            between=expiry,
+            stream=kind,
+        )
 
 
 async def test_no_session_outlives_the_context_that_made_it(
