@@ -1,0 +1,152 @@
+"""What generated readers and writers share: packing, padding, and how they say what is wrong."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from enum import IntEnum, IntFlag
+from typing import Any, Final
+
+from protocol.enums import ResultReason, since
+from protocol.errors import ProtocolError
+from protocol.names import XML_NAMES, Tag
+from protocol.ttlv import Item, ItemType
+from protocol.ttlv import decode as decode_item
+from protocol.ttlv import encode as encode_item
+from protocol.versions import ProtocolVersion
+
+PADDING: Final = bytes(16)
+"""What a buffer to be read carries behind its last byte, so that one unpack may reach past it."""
+ZEROS: Final = tuple(bytes(-size % 8) for size in range(8))
+STRUCTURE: Final = ItemType.STRUCTURE
+
+pack_head = struct.Struct(">II").pack
+pack_enumeration = struct.Struct(">III4x").pack
+unpack_head = struct.Struct(">IIiI").unpack_from
+
+Reader = Callable[..., Any]
+Writer = Callable[..., int]
+
+
+class NotInVersion(ProtocolError):
+    """A value that the version to be written does not have."""
+
+
+def name_of(tag: int) -> str:
+    return XML_NAMES.get(tag, f"0x{tag:06X}")
+
+
+def located(error: ProtocolError, head: int) -> ProtocolError:
+    return error.within(name_of(head >> 8)) if head else error
+
+
+def malformed(head: int, size: int) -> ProtocolError:
+    return ProtocolError(f"malformed {_type_name(head)} of length {size}")
+
+
+def missing() -> ProtocolError:
+    return ProtocolError("missing", reason=ResultReason.INVALID_FIELD)
+
+
+def surplus(head: int) -> ProtocolError:
+    if not head:
+        return ProtocolError("a length does not match what it holds")
+    return ProtocolError(f"unexpected {_type_name(head)} here", reason=ResultReason.INVALID_FIELD)
+
+
+def undecided(key: object) -> ProtocolError:
+    return ProtocolError(f"no form is known for {key!r}", reason=ResultReason.INVALID_FIELD)
+
+
+def unwritable(cls: type, name: str, value: object) -> ProtocolError:
+    if value is None:
+        return ProtocolError("missing", path=(cls.__name__, name), reason=ResultReason.INVALID_FIELD)
+    what = f"this version has no {value!r}" if isinstance(value, IntEnum) else f"no {type(value).__name__} here"
+    return NotInVersion(what, path=(cls.__name__, name), reason=ResultReason.INVALID_FIELD)
+
+
+def _type_name(head: int) -> str:
+    try:
+        return ItemType(head & 255).name.replace("_", " ").title()
+    except ValueError:
+        return f"item of type {head & 255}"
+
+
+def big_integer(head: int, value: int) -> bytes:
+    size = (value.bit_length() // 64 + 1) * 8
+    return pack_head(head, size) + value.to_bytes(size, "big", signed=True)
+
+
+def read_subtree(buffer: bytes, start: int, stop: int) -> Item:
+    return decode_item(buffer[start:stop])
+
+
+def write_subtree(tag: int, item: Item) -> bytes:
+    return encode_item(item if item.tag == tag else Item(tag, item.type, item.value))
+
+
+class Late:
+    """What to do with an enumeration's value that the version's table lacks."""
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+
+    def __call__(self, value: int) -> IntEnum:
+        member = self.cls._value2member_map_.get(value & 0xFFFFFFFF)
+        if member is None:
+            # Not by a call of the class: one without members, which has vendors' values only, cannot be called.
+            return self.cls._missing_(value & 0xFFFFFFFF)  # type: ignore[no-any-return]
+        version = ".".join(map(str, since(member)))
+        raise ProtocolError(f"{member.name} is of KMIP {version}", reason=ResultReason.INVALID_FIELD)
+
+
+class LateMask:
+    """A mask's value that is no single bit: built without the class's own cache, which would keep it for ever."""
+
+    def __init__(self, cls: type[IntFlag]) -> None:
+        self.cls = cls
+
+    def __call__(self, value: int) -> IntFlag:
+        mask = int.__new__(self.cls, value)
+        mask._value_ = value
+        mask._name_ = None
+        return mask
+
+
+class ByKey(dict[Any, Any]):
+    """The functions of a ChosenBy table, compiled as their keys first occur."""
+
+    def __init__(self, table: Any, compile_: Callable[[Any], Any]) -> None:
+        self.table = table
+        self.compile = compile_
+
+    def __missing__(self, key: Any) -> Any:
+        # All keys without an entry share one function: what a peer sends must not make the table grow.
+        entry = key if key in self.table else None
+        if entry not in self.table:
+            raise undecided(key)
+        made = self.get(entry)
+        if made is None:
+            made = self[entry] = self.compile(self.table[entry])
+        return made
+
+
+_MAJOR: Final = Tag.PROTOCOL_VERSION_MAJOR << 8 | ItemType.INTEGER
+_MINOR: Final = Tag.PROTOCOL_VERSION_MINOR << 8 | ItemType.INTEGER
+
+
+def read_version(buffer: bytes, start: int, stop: int) -> ProtocolVersion:
+    if stop - start != 32:
+        raise ProtocolError("a length does not match what it holds")
+    head, size, major, rest = unpack_head(buffer, start)
+    if head != _MAJOR or size != 4 or rest:
+        raise malformed(head, size)
+    head, size, minor, rest = unpack_head(buffer, start + 16)
+    if head != _MINOR or size != 4 or rest:
+        raise malformed(head, size)
+    return ProtocolVersion(major, minor)
+
+
+def write_version(version: ProtocolVersion, out: list[bytes]) -> int:
+    out.append(struct.pack(">IIi4xIIi4x", _MAJOR, 4, version.major, _MINOR, 4, version.minor))
+    return 32
