@@ -78,9 +78,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)\Z"), ["~", "n", ""])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)\Z"), ["t", "f"])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"(0|-?[1-9][0-9]{0,17})\Z"), list("-0123456789")
-)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(0|-?[1-9][0-9]{0,17})\Z"), list("-0123456789"))
 
 _SCALARS: dict[str, Any] = {
     "tag:yaml.org,2002:null": lambda text: None,
@@ -112,10 +110,7 @@ class _Tree:
 
     def report(self) -> list[str]:
         ordered = sorted(self.mistakes, key=lambda mistake: mistake[0])
-        return [
-            f"{self.path}:{line}: {_dotted(place) + ': ' if place else ''}{text}"
-            for line, place, text in ordered
-        ]
+        return [f"{self.path}:{line}: {_dotted(place) + ': ' if place else ''}{text}" for line, place, text in ordered]
 
     def read(self) -> object:
         """The plain value of the file: dicts, tuples, str, int, bool, None. Mistakes are kept, not raised."""
@@ -144,9 +139,7 @@ class _Tree:
         self._nodes += 1
         # Aliases make a small file a huge tree, or one without an end.
         if self._nodes > MAXIMUM_NODES or len(place) > MAXIMUM_DEPTH:
-            raise ConfigurationError(
-                [f"{self.path}:{line}: too large or too deep, with all aliases followed"]
-            )
+            raise ConfigurationError([f"{self.path}:{line}: too large or too deep, with all aliases followed"])
         if isinstance(node, yaml.ScalarNode):
             if node.tag in _SCALARS:
                 try:

@@ -106,9 +106,7 @@ def _certificates(
 def _keys(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
     """Declared keys obey the tenant's own allow list."""
     declared = _mapping(tenant.get("keys"))
-    allowed: Mapping[Any, AllowedSizes] = Tenant.model_fields["algorithms"].get_default(
-        call_default_factory=True
-    )
+    allowed: Mapping[Any, AllowedSizes] = Tenant.model_fields["algorithms"].get_default(call_default_factory=True)
     if "algorithms" in tenant:
         try:
             allowed = _ALGORITHMS.validate_python(tenant["algorithms"], strict=True)

@@ -27,9 +27,7 @@ Algorithm = Annotated[
     InstanceOf[CryptographicAlgorithm],
     BeforeValidator(named("Cryptographic Algorithm", names_of(CryptographicAlgorithm))),
 ]
-Curve = Annotated[
-    InstanceOf[RecommendedCurve], BeforeValidator(named("Recommended Curve", names_of(RecommendedCurve)))
-]
+Curve = Annotated[InstanceOf[RecommendedCurve], BeforeValidator(named("Recommended Curve", names_of(RecommendedCurve)))]
 Protection = Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))]
 
 CURVE_LENGTHS: Mapping[RecommendedCurve, int] = {
@@ -311,9 +309,7 @@ class Tenant(Strict):
     hsm: Label | None = None
     """Where HSM keys live; the root's HSM where it is left out."""
     keeping: Annotated[InstanceOf[Keeping], BeforeValidator(choice(Keeping))] = Keeping.WRAPPED
-    roles: dict[Label, Annotated[tuple[RoleEntry, ...], AfterValidator(not_empty)]] = Field(
-        default_factory=dict
-    )
+    roles: dict[Label, Annotated[tuple[RoleEntry, ...], AfterValidator(not_empty)]] = Field(default_factory=dict)
     clients: dict[Label, Client] = Field(default_factory=dict)
     algorithms: dict[Algorithm, Sizes] = Field(default_factory=lambda: dict(SAFE_ALGORITHMS))
     quotas: Quotas = Quotas()
@@ -345,11 +341,7 @@ class KnownClient:
     def authenticates(self, username: str, password: bytes) -> bool:
         """Whether a Username and Password credential is this client's. Slow: call it in a thread."""
         expected = self.client.username or self.identity.client
-        return (
-            self.client.password is not None
-            and username == expected
-            and self.client.password.verify(password)
-        )
+        return self.client.password is not None and username == expected and self.client.password.verify(password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,9 +210,7 @@ def credential(value: object, info: ValidationInfo) -> SecretFile:
         raise ValueError("expected the name of a file in the credential directory")
     around = surroundings(info)
     if around is None or around.credentials is None:
-        raise ValueError(
-            f"credential {name!r}: set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does"
-        )
+        raise ValueError(f"credential {name!r}: set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does")
     file = SecretFile(around.credentials / name, private=around.private)
     if not file.path.exists():
         raise ValueError(f"unknown credential {name!r}: no file {file.path}")

@@ -69,8 +69,6 @@ def mistakes_of(directory: Path, settings_of: Callable[[str], Settings]) -> Call
             settings_of(text)
         prefix = f"{directory}/kmsd.yaml:"
         assert all(mistake.startswith(prefix) for mistake in caught.value.mistakes)
-        return [
-            mistake.removeprefix(prefix).replace(str(directory), "DIR") for mistake in caught.value.mistakes
-        ]
+        return [mistake.removeprefix(prefix).replace(str(directory), "DIR") for mistake in caught.value.mistakes]
 
     return refused

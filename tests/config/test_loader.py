@@ -84,18 +84,14 @@ tenants:
     ]
 
 
-@pytest.mark.parametrize(
-    "word", ["on", "off", "yes", "no", "012", "22:22", "1_000", "0x10", "1e3", "2026-01-01"]
-)
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "012", "22:22", "1_000", "0x10", "1e3", "2026-01-01"])
 def test_yaml_1_1_guesses_are_plain_text_here(settings_of: SettingsOf, word: str) -> None:
     settings = settings_of(MINIMAL.replace("token: demo", f"token: {word}"))
     assert settings.hsms["main"].token == word
 
 
 def test_a_key_given_twice_is_refused_with_both_lines(mistakes_of: MistakesOf) -> None:
-    assert mistakes_of(MINIMAL + "store: {sqlite: other.db}\n") == [
-        f"{LINES + 1}: store: given twice, first on line 7"
-    ]
+    assert mistakes_of(MINIMAL + "store: {sqlite: other.db}\n") == [f"{LINES + 1}: store: given twice, first on line 7"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +101,8 @@ def test_a_key_given_twice_is_refused_with_both_lines(mistakes_of: MistakesOf) -
         ("- a\n", "1: expected a mapping: listeners, tls, store, tenants, ..."),
         ("a: [\n", "2: not YAML: did not find expected node content"),
         ("a: &x [*x]\n", "1: too large or too deep, with all aliases followed"),
+        ("a: " + "[" * 990 + "]" * 990, "1: too large or too deep, with all aliases followed"),
+        ("a: " + "[" * 5000, "1: not YAML: exceeded maximum nesting depth"),
         ("a: *nothing\n", "1: not YAML: found undefined alias"),
         ("a: \0\n", "1: not YAML: unacceptable character #x0000: control characters are not allowed"),
     ],
@@ -153,9 +151,7 @@ def test_a_pin_in_the_file_is_refused_and_not_repeated(mistakes_of: MistakesOf, 
     )
 
 
-def test_a_private_key_in_the_file_is_refused_and_not_repeated(
-    mistakes_of: MistakesOf, directory: Path
-) -> None:
+def test_a_private_key_in_the_file_is_refused_and_not_repeated(mistakes_of: MistakesOf, directory: Path) -> None:
     pem = (directory / "server.key").read_text()
     block = "private_key: |\n" + "".join(f"    {line}\n" for line in pem.splitlines())
     mistakes = mistakes_of(MINIMAL.replace("private_key: server.key\n", block))
@@ -193,8 +189,7 @@ def test_systemd_credentials_are_taken_with_their_own_mode(directory: Path) -> N
 def test_a_credential_without_a_directory_is_refused(mistakes_of: MistakesOf) -> None:
     mistakes = mistakes_of(MINIMAL.replace("credentials:\n  directory: credentials\n", ""))
     assert mistakes[0] == (
-        "9: software_root: credential 'root-key': "
-        "set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does"
+        "9: software_root: credential 'root-key': set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does"
     )
 
 
@@ -205,9 +200,7 @@ def test_a_credential_name_stays_in_its_directory(mistakes_of: MistakesOf, name:
 
 
 @pytest.mark.parametrize("content", [b"", bytes(31), bytes(33), b"z" * 64, b"00" * 31])
-def test_a_root_key_of_another_size_is_refused(
-    mistakes_of: MistakesOf, directory: Path, content: bytes
-) -> None:
+def test_a_root_key_of_another_size_is_refused(mistakes_of: MistakesOf, directory: Path, content: bytes) -> None:
     (directory / "credentials" / "root-key").write_bytes(content)
     [mistake] = mistakes_of(MINIMAL)
     assert mistake.startswith("11: software_root: DIR/credentials/root-key: a root key is 32 bytes")
@@ -302,9 +295,7 @@ def test_parts_that_contradict_are_refused(mistakes_of: MistakesOf, tenant: str,
 
 def test_a_software_root_without_a_key_is_refused(mistakes_of: MistakesOf) -> None:
     text = MINIMAL.replace("software_root: {credential: root-key}\n", "") + "tenants: {t: {}}\n"
-    assert mistakes_of(text) == [
-        f"{LINES}: tenants.t.root: the software root needs a root key: set software_root"
-    ]
+    assert mistakes_of(text) == [f"{LINES}: tenants.t.root: the software root needs a root key: set software_root"]
 
 
 def test_a_tenant_under_an_hsm_keeps_its_hsm_keys_there(settings_of: SettingsOf) -> None:

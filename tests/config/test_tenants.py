@@ -66,9 +66,7 @@ def test_algorithms_take_lengths_ranges_curves_and_all() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "sizes", [(), 256, "256", (0,), (True,), ("256-128",), ("100-200",), ("K_163",), ("P_1",)]
-)
+@pytest.mark.parametrize("sizes", [(), 256, "256", (0,), (True,), ("256-128",), ("100-200",), ("K_163",), ("P_1",)])
 def test_sizes_that_mean_nothing_are_refused(sizes: object) -> None:
     with pytest.raises(ValidationError):
         tenant(algorithms={"AES": sizes})
@@ -103,9 +101,7 @@ def test_declared_keys_without_sense_are_refused(key: dict[str, object]) -> None
         DeclaredKey.model_validate(key)
 
 
-@pytest.mark.parametrize(
-    "match", [{}, {"common_name": "a", "sha256": FINGERPRINT}, {"common_name": ""}, {"cn": "a"}]
-)
+@pytest.mark.parametrize("match", [{}, {"common_name": "a", "sha256": FINGERPRINT}, {"common_name": ""}, {"cn": "a"}])
 def test_a_client_is_recognised_by_exactly_one_thing(match: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         CertificateMatch.model_validate(match)
@@ -155,9 +151,7 @@ def test_a_client_with_a_password_is_asked_for_name_and_password() -> None:
     # Costs as small as the format allows: the test is about names.
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-    cheap = Argon2id(salt=bytes(16), length=32, iterations=1, lanes=1, memory_cost=8).derive_phc_encoded(
-        b"pw"
-    )
+    cheap = Argon2id(salt=bytes(16), length=32, iterations=1, lanes=1, memory_cost=8).derive_phc_encoded(b"pw")
     clients = {"app": {**client(common_name="app"), "password": cheap}}
     known = ClientDirectory({"t": tenant(**ALL, clients=clients)}).find(["app"], [], "")
     assert known is not None

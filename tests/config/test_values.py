@@ -26,9 +26,7 @@ def test_what_is_no_duration(text: object) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"), [(65536, 65536), ("512B", 512), ("64KiB", 65536), ("1MiB", 1 << 20)]
-)
+@pytest.mark.parametrize(("text", "size"), [(65536, 65536), ("512B", 512), ("64KiB", 65536), ("1MiB", 1 << 20)])
 def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
 
@@ -50,9 +48,7 @@ def test_values_made_in_code_need_no_files() -> None:
     assert Limits(idle_timeout=0.5).idle_timeout == 0.5
 
 
-def test_no_secret_is_in_the_repr_of_the_settings(
-    settings_of: Callable[[str], Settings], directory: Path
-) -> None:
+def test_no_secret_is_in_the_repr_of_the_settings(settings_of: Callable[[str], Settings], directory: Path) -> None:
     (directory / "credentials" / "root-key").write_text("5a" * 32)
     settings = settings_of(MINIMAL)
     shown = repr(settings)
