@@ -172,9 +172,7 @@ def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, n
 def _guard_hsm(key: ManagedObject, attribute: Attribute) -> None:
     fixed = _FIXED_IN_HSM.get(attribute.name)
     if key.protection is ProtectionLevel.HSM and fixed is not None and attribute.value is not fixed:
-        raise KmsError(
-            ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} of an HSM key is {fixed} and stays so"
-        )
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} of an HSM key is {fixed} and stays so")
 
 
 def add(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:

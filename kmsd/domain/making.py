@@ -131,9 +131,7 @@ def candidate(
     sensitive = attributes.get("Sensitive", in_hsm)
     extractable = attributes.get("Extractable", not in_hsm)
     if in_hsm and (not sensitive or extractable):
-        raise KmsError(
-            ResultReason.INVALID_ATTRIBUTE_VALUE, "an HSM key is Sensitive and not Extractable"
-        )
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "an HSM key is Sensitive and not Extractable")
     mask = attributes.get("Cryptographic Usage Mask")
     if mask is None and object_type in KEY_TYPES:
         attributes = attributes.set("Cryptographic Usage Mask", CryptographicUsageMask(0))
@@ -208,9 +206,7 @@ def with_material(
     if digest is not None:
         attributes = attributes.set(
             "Digest",
-            Digest(
-                hashing_algorithm=HashingAlgorithm.SHA_256, digest_value=digest, key_format_type=shown
-            ),
+            Digest(hashing_algorithm=HashingAlgorithm.SHA_256, digest_value=digest, key_format_type=shown),
         )
     attributes = attributes.set("Key Format Type", shown)
     return replace(key, attributes=attributes, material=material)
@@ -246,5 +242,3 @@ def merged(common: Iterable[Attribute], specific: Iterable[Attribute], single: f
     given = {attribute.key for attribute in specific}
     kept = [a for a in common if not (a.key in given and a.key in single)]
     return kept + specific
-
-

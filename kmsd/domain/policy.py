@@ -94,6 +94,4 @@ def check_algorithm(
     lengths = policy.algorithms.get(algorithm, frozenset())
     if lengths is not None and length not in lengths:
         what = curve.name if curve is not None else f"{length} bits"
-        raise KmsError(
-            ResultReason.PERMISSION_DENIED, f"the tenant does not allow {algorithm.name} keys of {what}"
-        )
+        raise KmsError(ResultReason.PERMISSION_DENIED, f"the tenant does not allow {algorithm.name} keys of {what}")

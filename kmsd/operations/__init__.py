@@ -19,7 +19,6 @@ from kmsd.operations import (
     get,
     get_attribute_list,
     get_attributes,
-    hash as hash_,
     locate,
     mac,
     mac_verify,
@@ -31,6 +30,9 @@ from kmsd.operations import (
     set_attribute,
     sign,
     signature_verify,
+)
+from kmsd.operations import (
+    hash as hash_,
 )
 from protocol.enums import Operation
 

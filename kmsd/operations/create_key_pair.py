@@ -31,9 +31,7 @@ async def handle(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairRe
     )
     algorithm = private.algorithm
     if algorithm is None or public.algorithm != algorithm:
-        raise KmsError(
-            ResultReason.INVALID_ATTRIBUTE_VALUE, "both keys need one and the same Cryptographic Algorithm"
-        )
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "both keys need one and the same Cryptographic Algorithm")
     length, curve = making.domain_parameters(algorithm, private.attributes)
     if making.domain_parameters(algorithm, public.attributes) != (length, curve):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the two keys are asked for with different lengths")
@@ -60,9 +58,7 @@ async def handle(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairRe
         size=LONG,
     )
     public, private = (
-        making.with_material(
-            key, made.material, made.length, made.digest, default_format(key.object_type, algorithm)
-        )
+        making.with_material(key, made.material, made.length, made.digest, default_format(key.object_type, algorithm))
         for key, made in ((public, made_public), (private, made_private))
     )
     public = public.with_attributes(public.attributes.add(_link(LinkType.PRIVATE_KEY_LINK, private.uid)))
@@ -71,9 +67,7 @@ async def handle(ctx: Context, request: CreateKeyPairRequest) -> CreateKeyPairRe
     ctx.save(public, private)
     # KMIP 1.4 §4.2: "The ID Placeholder value SHALL be set to the Unique Identifier of the Private Key."
     ctx.give(private.uid, public.uid, placeholder=private.uid)
-    return CreateKeyPairResponse(
-        private_key_unique_identifier=private.uid, public_key_unique_identifier=public.uid
-    )
+    return CreateKeyPairResponse(private_key_unique_identifier=private.uid, public_key_unique_identifier=public.uid)
 
 
 LONG = 1 << 30

@@ -62,9 +62,7 @@ def _exists(services: Services, tenant: str, name: str) -> bool:
     return bool(services.store.locate(LocateQuery(tenant, (_name(name),), maximum_items=1)))
 
 
-async def _make(
-    services: Services, tenant: str, name: str, key: DeclaredKey, default: ProtectionLevel
-) -> None:
+async def _make(services: Services, tenant: str, name: str, key: DeclaredKey, default: ProtectionLevel) -> None:
     identity = Identity(tenant, CONFIGURATION, ())
     batch = Batch(
         services=services,

@@ -13,9 +13,7 @@ from protocol.versions import V1_4
 async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     refuse_streaming(request)
     data = ctx.resolve_data(request.data)
-    use = await permitted(
-        ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, len(data)
-    )
+    use = await permitted(ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, len(data))
     encrypted = await ctx.crypto(
         use.provider,
         use.provider.encrypt,
@@ -29,9 +27,7 @@ async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     tag = encrypted.tag
     # Authenticated Encryption Tag is a field since 1.4; before, the tag follows the ciphertext.
     if tag is not None and ctx.version < V1_4:
-        return EncryptResponse(
-            unique_identifier=use.key.uid, data=encrypted.data + tag, iv_counter_nonce=encrypted.iv
-        )
+        return EncryptResponse(unique_identifier=use.key.uid, data=encrypted.data + tag, iv_counter_nonce=encrypted.iv)
     return EncryptResponse(
         unique_identifier=use.key.uid,
         data=encrypted.data,

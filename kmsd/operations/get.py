@@ -101,4 +101,3 @@ def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRe
         cryptographic_algorithm=key.algorithm,
         cryptographic_length=key.length or None,
     )
-

@@ -89,9 +89,7 @@ def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
     return key.with_attributes(attributes.set("Key Format Type", block.key_format_type))
 
 
-async def _with_value(
-    ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None
-) -> ManagedObject:
+async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None) -> ManagedObject:
     with refused():
         parsed = _parse(key, wire, block)
     if parsed.algorithm is not None and key.object_type in making.USED_AS_KEYS:
@@ -132,9 +130,7 @@ def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:
         length = key.length
     if algorithm is None and key.object_type == ObjectType.SYMMETRIC_KEY:
         raise invalid_field("the Cryptographic Algorithm is missing")
-    return keyformats.parse(
-        key.object_type, block.key_format_type, block.key_value.key_material, algorithm, length
-    )
+    return keyformats.parse(key.object_type, block.key_format_type, block.key_value.key_material, algorithm, length)
 
 
 def _described(key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
@@ -149,5 +145,3 @@ def _described(key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
             "Cryptographic Domain Parameters", CryptographicDomainParameters(recommended_curve=parsed.curve)
         )
     return key.with_attributes(attributes)
-
-

@@ -47,9 +47,7 @@ def keep(key: ManagedObject, wire: Any) -> ManagedObject:
         block = wire.key_block
         shell = dataclasses.replace(
             wire,
-            key_block=KeyBlock(
-                key_format_type=block.key_format_type, key_compression_type=block.key_compression_type
-            ),
+            key_block=KeyBlock(key_format_type=block.key_format_type, key_compression_type=block.key_compression_type),
         )
     item = Item(Tag.ATTRIBUTE_VALUE, ItemType.BYTE_STRING, encode(shell, ANY))
     attribute = Attribute(_SHELL.name, item, vendor=_SHELL.vendor)

@@ -14,9 +14,7 @@ async def handle(ctx: Context, request: SignRequest) -> SignResponse:
     digested = request.digested_data
     data = ctx.resolve_data(request.data) if digested is None else None
     size = len(data or digested or b"")
-    use = await permitted(
-        ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size
-    )
+    use = await permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
     signature = await ctx.crypto(
         use.provider,
         use.provider.sign,

@@ -13,9 +13,7 @@ from protocol.enums import ResultReason
 from protocol.objects import KeyBlock, KeyWrappingData, KeyWrappingSpecification
 
 
-async def wrap(
-    ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification
-) -> KeyBlock:
+async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification) -> KeyBlock:
     """The Key Block as the specification of a Get asks. Raises KmsError."""
     if specification.attribute_names:
         raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attributes are not wrapped with a key")

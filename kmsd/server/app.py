@@ -53,9 +53,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
         peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()})
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
-        server = Server(
-            partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits), settings.limits
-        )
+        server = Server(partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits), settings.limits)
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             await make_declared(services, settings.tenants)

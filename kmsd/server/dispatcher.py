@@ -157,9 +157,7 @@ class Dispatcher:
         refusal = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
         return await self._too_late(batch, item, refusal, address)
 
-    async def _too_late(
-        self, batch: Batch, item: RequestBatchItem, error: KmsError, address: str
-    ) -> ResponseBatchItem:
+    async def _too_late(self, batch: Batch, item: RequestBatchItem, error: KmsError, address: str) -> ResponseBatchItem:
         """The commit refused what the handler decided: nothing is kept, and that is what the audit says."""
         batch.pending.clear()
         batch.placeholder = None
@@ -170,9 +168,7 @@ class Dispatcher:
         await self._commit(batch, [self._audit(batch, item, answer, None, address)])
         return answer
 
-    async def _run_undoable(
-        self, batch: Batch, message: RequestMessage, address: str
-    ) -> list[ResponseBatchItem]:
+    async def _run_undoable(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
         """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
         answers: list[ResponseBatchItem] = []
         audits = []
@@ -222,9 +218,7 @@ class Dispatcher:
 
     # --- one item --------------------------------------------------------------------------------------------
 
-    async def _item(
-        self, batch: Batch, item: RequestBatchItem
-    ) -> tuple[ResponseBatchItem, Context | None]:
+    async def _item(self, batch: Batch, item: RequestBatchItem) -> tuple[ResponseBatchItem, Context | None]:
         operation = item.operation
         context: Context | None = None
         try:
@@ -237,10 +231,8 @@ class Dispatcher:
         except ProtocolError as error:
             refusal = KmsError(error.reason, str(error))
             answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is ours, and it is this item's)
-            log.error(
-                "operation failed", operation=operation.name, tenant=batch.tenant.name, traceback=render(error)
-            )
+        except Exception as error:
+            log.error("operation failed", operation=operation.name, tenant=batch.tenant.name, traceback=render(error))
             refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
             answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
         else:
@@ -314,9 +306,7 @@ class Dispatcher:
             batch_items=tuple(items),
         )
 
-    def _encode(
-        self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]
-    ) -> bytes:
+    def _encode(self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]) -> bytes:
         """The answer within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
         limit = header.maximum_response_size
         data = self._encode_or_fail(version, header, items)
@@ -334,9 +324,7 @@ class Dispatcher:
                 break
         return data
 
-    def _encode_or_fail(
-        self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]
-    ) -> bytes:
+    def _encode_or_fail(self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]) -> bytes:
         try:
             return encode_response(self._message(version, header, items))
         except ProtocolError:
@@ -374,4 +362,3 @@ def _failure(
 def _call_all(calls: list[Callable[[], None]]) -> None:
     for call in calls:
         call()
-

@@ -15,9 +15,9 @@ import structlog
 from kmsd.config.settings import Hsm, Settings
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto.errors import CryptoError
-from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm import selftest
 from kmsd.crypto.hsm.errors import ModuleError
+from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm.module import Module
 from kmsd.crypto.hsm.objects import attribute_mapper
 from kmsd.crypto.hsm.pool import SessionPool
@@ -94,7 +94,9 @@ def _providers(
 def _open_token(name: str, hsm: Hsm, closing: ExitStack) -> _Token:
     try:
         module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
-        pool = SessionPool(module, hsm.token, hsm.user_pin().text(), size=hsm.sessions, attribute_mapper=attribute_mapper())
+        pool = SessionPool(
+            module, hsm.token, hsm.user_pin().text(), size=hsm.sessions, attribute_mapper=attribute_mapper()
+        )
         closing.callback(pool.close)
         pool.start()
         # What the token is really able to do decides what Query says and what is refused.

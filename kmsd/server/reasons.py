@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.enums import Operation, ResultReason as R, since
+from protocol.enums import Operation, since
+from protocol.enums import ResultReason as R
 from protocol.versions import V1_4, V2_0, ProtocolVersion
 
 _ONE: Mapping[R, R] = {

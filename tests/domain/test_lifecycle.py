@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.domain.objects import NOW, key
+
 from kmsd.domain import lifecycle
 from kmsd.domain.errors import KmsError
 from protocol.attributes import Attribute
 from protocol.enums import ObjectType, ResultReason, RevocationReasonCode, State
 from protocol.structures import RevocationReason
+from tests.domain.objects import NOW, key
 
 ALLOWED = {
     ("activate", State.PRE_ACTIVE): State.ACTIVE,

@@ -50,9 +50,7 @@ KEY = aes_key(
     limits(1000, 500),
     Attribute(
         "Cryptographic Parameters",
-        CryptographicParameters(
-            block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5
-        ),
+        CryptographicParameters(block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5),
     ),
     custom("x-team", "storage"),
     Attribute("x-number", Item(0x42000B, ItemType.INTEGER, 5)),
@@ -74,9 +72,7 @@ FOUND = {
     "two groups": (Attribute("Object Group", "first"), Attribute("Object Group", "second")),
     "both fields of one link": (link(LinkType.CHILD_LINK, "two"),),
     "one field of a structure": (
-        Attribute(
-            "Cryptographic Parameters", CryptographicParameters(padding_method=PaddingMethod.PKCS5)
-        ),
+        Attribute("Cryptographic Parameters", CryptographicParameters(padding_method=PaddingMethod.PKCS5)),
     ),
     "no field of a structure": (Attribute("Cryptographic Parameters", CryptographicParameters()),),
     "fewer bits": (Attribute("Cryptographic Usage Mask", MASK.ENCRYPT),),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.domain.objects import NOW, key
+
 from kmsd.domain import usage
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from protocol.attributes import Attribute
 from protocol.enums import CryptographicUsageMask, ResultReason, State, UsageLimitsUnit
 from protocol.structures import CryptographicParameters, UsageLimits
+from tests.domain.objects import NOW, key
 
 EVERY_USE = Attribute("Cryptographic Usage Mask", CryptographicUsageMask(0xFFFFF))
 PARAMETERS = CryptographicParameters()

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import trio
-from kmsd.config.tenants import ClientDirectory, KnownClient, Tenant as TenantSettings
+
+from kmsd.config.tenants import ClientDirectory, KnownClient
+from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto.sealing import Sealer, new_data_key
 from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.identity import Identity
