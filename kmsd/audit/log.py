@@ -31,7 +31,8 @@ def canonical_text(stored: StoredRecord) -> str:
         value = getattr(stored.record, name)
         if value is not None:
             line[name] = value
-    return json.dumps(line, ensure_ascii=True, separators=(",", ":"))
+    # JSON lets DEL through, the one control character that it does.
+    return json.dumps(line, ensure_ascii=True, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def parse_text(line: str) -> StoredRecord:
@@ -39,10 +40,12 @@ def parse_text(line: str) -> StoredRecord:
     values = json.loads(line)
     if not isinstance(values, dict):
         raise ValueError("an audit line is a JSON object")
-    sequence = values.pop("sequence", None)
+    for name, value in values.items():
+        if type(value) is not (int if name in ("sequence", "time") else str):
+            raise ValueError(f"not an audit record: {name} is {value!r}")
     try:
-        stored = StoredRecord(sequence, AuditRecord(**values))
-    except TypeError as error:
+        stored = StoredRecord(values.pop("sequence"), AuditRecord(**{"uid": None, **values}))
+    except (KeyError, TypeError) as error:
         raise ValueError(f"not an audit record: {error}") from error
     if canonical_text(stored) != line:
         raise ValueError("the audit line is not in canonical form")

@@ -81,12 +81,12 @@ class Transactions:
         self._mutex.release()
         return False
 
-    def begin(self, seconds: float = BUSY_SECONDS) -> None:
-        """Begin, waiting for others; StoreBusyError after `seconds`."""
-        deadline = time.monotonic() + seconds
+    def begin(self) -> None:
+        """Begin, waiting for others; StoreBusyError after BUSY_SECONDS."""
+        deadline = time.monotonic() + BUSY_SECONDS
         while not self.try_begin():
             if time.monotonic() >= deadline:
-                raise StoreBusyError(f"the store was held by another process for {seconds:g} s")
+                raise StoreBusyError(f"the store was held by another process for {BUSY_SECONDS:g} s")
             time.sleep(_PAUSE)
 
     def fill(self, units: Sequence[Unit]) -> Outcomes:

@@ -18,10 +18,13 @@ from collections import deque
 from dataclasses import dataclass
 
 import outcome
+import structlog
 import trio
 
 from kmsd.storage.errors import StoreClosedError
 from kmsd.storage.transaction import Outcomes, Transactions, Unit, failure
+
+log = structlog.get_logger(__name__)
 
 WAITING_LIMIT = 1024
 """Units that may wait; a commit beyond waits for its place, and may still be cancelled there."""
@@ -156,4 +159,8 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Bring into the file what of the log no reader needs any more. Blocks, but not other writers."""
-        self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        try:
+            self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.OperationalError as error:
+            # Nothing is lost: the log keeps what is not in the file. Reads go on even with a full disk.
+            log.warning("checkpoint failed", error=str(error))
