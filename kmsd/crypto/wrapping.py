@@ -41,7 +41,7 @@ def key_block(
     return KeyBlock(
         key_format_type=format_,
         key_compression_type=compression,
-        key_value=KeyValue(key_material=material, attributes=attributes),
+        key_value=KeyValue(key_material=material, attributes=attributes or None),
         cryptographic_algorithm=algorithm if described else None,
         cryptographic_length=length if described else None,
     )
