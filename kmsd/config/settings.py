@@ -79,8 +79,6 @@ class Limits(Strict):
     keepalive: Annotated[Duration, Field(ge=1)] = 60.0
     """Idle time before the first TCP keepalive probe."""
     batch_items: Annotated[int, Field(ge=1)] = 256
-    clock_skew: Annotated[Duration, Field(ge=0)] = 300.0
-    """How far a client's Time Stamp may be from the server's time."""
 
 
 class StoreSettings(Strict):
@@ -139,8 +137,3 @@ class Settings(Strict):
 
     def software_root_key(self) -> Secret | None:
         return root_key(self.software_root) if self.software_root is not None else None
-
-    @property
-    def module_environment(self) -> dict[str, str]:
-        """What must be in the environment before the first PKCS#11 module is loaded."""
-        return {name: value for hsm in self.hsms.values() for name, value in hsm.environment.items()}

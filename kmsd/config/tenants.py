@@ -328,6 +328,7 @@ class Tenant(Strict):
             default_protection=self.default_protection,
             keeping=self.keeping,
             maximum_objects=self.quotas.objects,
+            curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
         )
 
 

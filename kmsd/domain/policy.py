@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -47,6 +47,8 @@ class TenantPolicy:
     default_protection: ProtectionLevel
     keeping: Keeping = Keeping.WRAPPED
     maximum_objects: int | None = None
+    curves: Mapping[CryptographicAlgorithm, frozenset[RecommendedCurve]] = field(default_factory=dict)
+    """The curves allowed for an algorithm: P-256 and secp256k1 have one length. All, where it is not listed."""
 
 
 class Grants:
@@ -90,8 +92,10 @@ def check_algorithm(
     length: int,
     curve: RecommendedCurve | None = None,
 ) -> None:
-    """Raise KmsError where the tenant does not allow keys of this algorithm and length (bits)."""
+    """Raise KmsError where the tenant does not allow keys of this algorithm, length (bits) and curve."""
     lengths = policy.algorithms.get(algorithm, frozenset())
-    if lengths is not None and length not in lengths:
+    curves = policy.curves.get(algorithm)
+    other_curve = curve is not None and curves is not None and curve not in curves
+    if other_curve or (lengths is not None and length not in lengths):
         what = curve.name if curve is not None else f"{length} bits"
         raise KmsError(ResultReason.PERMISSION_DENIED, f"the tenant does not allow {algorithm.name} keys of {what}")

@@ -62,7 +62,7 @@ def test_with_a_token_there_are_both_tenants(dev: Dev, directory: Path) -> None:
         "acme": "SOFTWARE",
         "bank": "HSM",
     }
-    assert settings.module_environment == {"SOFTHSM2_CONF": str(directory / "softhsm2.conf")}
+    assert settings.hsms["softhsm"].environment == {"SOFTHSM2_CONF": str(directory / "softhsm2.conf")}
     assert (directory / "bank-app.pem").exists()
 
 

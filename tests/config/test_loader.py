@@ -258,11 +258,6 @@ def test_the_same_module_with_other_options_is_refused(mistakes_of: MistakesOf) 
     ]
 
 
-def test_the_environment_of_all_modules_is_one(settings_of: SettingsOf) -> None:
-    settings = settings_of(MINIMAL + "    environment: {SOFTHSM2_CONF: /run/softhsm2.conf}\n")
-    assert settings.module_environment == {"SOFTHSM2_CONF": "/run/softhsm2.conf"}
-
-
 @pytest.mark.parametrize(
     ("tenant", "mistake"),
     [

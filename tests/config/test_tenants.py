@@ -5,9 +5,10 @@ from pydantic import ValidationError
 
 from kmsd.config.passwords import PasswordHash
 from kmsd.config.tenants import CertificateMatch, Client, ClientDirectory, DeclaredKey, Tenant, normal_san
+from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Keeping, Permission
+from kmsd.domain.policy import Keeping, Permission, check_algorithm
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -73,9 +74,15 @@ def test_sizes_that_mean_nothing_are_refused(sizes: object) -> None:
 
 
 def test_curves_of_one_length_are_told_apart() -> None:
-    sizes = tenant(algorithms={"EC": ("P_256",)}).algorithms[CryptographicAlgorithm.EC]
-    assert sizes.allows(256, RecommendedCurve.P_256)
-    assert not sizes.allows(256, RecommendedCurve.SECP256K1)
+    policy = tenant(algorithms={"EC": ("P_256",)}).policy
+    check_algorithm(policy, CryptographicAlgorithm.EC, 256, RecommendedCurve.P_256)
+    with pytest.raises(KmsError, match="does not allow EC keys of SECP256K1"):
+        check_algorithm(policy, CryptographicAlgorithm.EC, 256, RecommendedCurve.SECP256K1)
+
+
+def test_all_curves_of_an_algorithm_may_be_allowed() -> None:
+    policy = tenant(algorithms={"EC": "*"}).policy
+    check_algorithm(policy, CryptographicAlgorithm.EC, 256, RecommendedCurve.SECP256K1)
 
 
 def test_a_declared_key_has_its_usages_and_size() -> None:
