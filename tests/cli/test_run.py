@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,3 +113,13 @@ def test_the_lock_names_no_index_and_hashes_everything() -> None:
     pins = [entry for entry in entries if entry and not entry.startswith("#")]
     assert pins
     assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
+
+
+def test_the_lock_fits_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements.lock").read_text()
+    runtime, _, test = lock.partition("# end\n")
+    for part, needs in ((runtime, project["dependencies"]), (test, project["optional-dependencies"]["test"])):
+        pinned = dict(re.findall(r"^([a-z0-9-]+)==([^ ]+) ", part, re.MULTILINE))
+        for need in map(Requirement, needs):
+            assert need.specifier.contains(pinned[canonicalize_name(need.name)]), need
