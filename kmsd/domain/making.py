@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from kmsd.domain import lifecycle
@@ -73,9 +73,14 @@ def storage_mask(level: ProtectionLevel) -> ProtectionStorageMask:
 
 
 def protection(
-    attributes: AttributeSet, masks: ProtectionStorageMasks | None, default: ProtectionLevel
+    attributes: AttributeSet,
+    masks: ProtectionStorageMasks | None,
+    default: ProtectionLevel,
+    available: Collection[ProtectionLevel],
 ) -> ProtectionLevel:
     """Where the client wants the key: Protection Storage Masks, Protection Level, the 1.x attribute, the default.
+
+    Of several masks the first that `available` levels satisfy counts; a level that is named stands as it is.
 
     Raises KmsError: Protection Storage Unavailable (a mask that we cannot satisfy), Invalid Attribute Value (a
     level that contradicts the mask, or is none).
@@ -83,7 +88,7 @@ def protection(
     asked: set[ProtectionLevel] = set()
     if masks is not None and masks.masks:
         # KMIP 2.1 §7.33: the masks are alternatives, each a set of bits that must all hold.
-        choice = next((level for mask in masks.masks for level in _satisfying(int(mask), default)), None)
+        choice = next((level for mask in masks.masks for level in _satisfying(int(mask), default, available)), None)
         if choice is None:
             raise KmsError(
                 ResultReason.PROTECTION_STORAGE_UNAVAILABLE, "no protection storage here has all these properties"
@@ -107,8 +112,8 @@ def _named(level: ProtectionLevel | None) -> ProtectionLevel:
     return level
 
 
-def _satisfying(mask: int, default: ProtectionLevel) -> list[ProtectionLevel]:
-    order = [default, *(level for level in ProtectionLevel if level is not default)]
+def _satisfying(mask: int, default: ProtectionLevel, available: Collection[ProtectionLevel]) -> list[ProtectionLevel]:
+    order = sorted(available, key=lambda level: level is not default)
     return [level for level in order if not mask & ~_STORAGE[level]]
 
 

@@ -36,7 +36,7 @@ def begin(
         raise KmsError(ResultReason.ITEM_NOT_FOUND, f"no template {template.names[0].name_value!r}")
     attributes = attribute_rules.new(template.attributes if template is not None else (), object_type)
     if level is None:
-        level = making.protection(attributes, masks, ctx.tenant.policy.default_protection)
+        level = making.protection(attributes, masks, ctx.tenant.policy.default_protection, ctx.tenant.providers)
     ctx.provider(level)
     key = making.candidate(
         uid=ctx.new_uid(),
