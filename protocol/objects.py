@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.attributes import Attribute
-from protocol.compiler import STRUCTURE, decoder, encoder, name_of, pack_head
+from protocol.compiler import STRUCTURE, NotInVersion, decoder, encoder, name_of, pack_head
 from protocol.enums import (
     CertificateRequestType,
     CertificateType,
@@ -19,12 +19,10 @@ from protocol.enums import (
     ObjectType,
     OpaqueDataType,
     RecommendedCurve,
-    ResultReason,
     SecretDataType,
     SplitKeyMethod,
     WrappingMethod,
 )
-from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.schema import (
     AttributeList,
@@ -244,7 +242,7 @@ class ManagedObject:
 
     @classmethod
     def __wire_form__(cls, marker: WireForm, version: ProtocolVersion) -> Form:
-        """How one object is read and written in a version; objects that it lacks are a ProtocolError."""
+        """How one object is read and written in a version; objects that it lacks are NotInVersion."""
         tags = {table_of(known).tag: known for known in OBJECT_TYPES if _GATES.get(known, Gate()).covers(version)}
 
         def read(buffer: bytes, start: int, stop: int, head: int) -> ManagedObject:
@@ -254,7 +252,7 @@ class ManagedObject:
         def write(value: ManagedObject, out: list[bytes]) -> int:
             tag = table_of(type(value)).tag
             if tag not in tags:
-                raise ProtocolError(f"this version has no {name_of(tag)}", reason=ResultReason.INVALID_FIELD)
+                raise NotInVersion(f"this version has no {name_of(tag)}")
             place = len(out)
             out.append(b"")
             size = encoder(type(value), version)(value, out)
