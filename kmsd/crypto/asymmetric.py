@@ -118,6 +118,17 @@ def load_private(der: bytes, *, trusted: bool = False) -> PrivateKey:
     return key
 
 
+def is_encrypted(der: bytes) -> bool:
+    """Whether this is an EncryptedPrivateKeyInfo (RFC 5958 §3), which opens with a password only."""
+    try:
+        load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        return True  # "Password was not given but private key is encrypted"
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return False
+
+
 def load_public(der: bytes) -> PublicKey:
     """A public key from SubjectPublicKeyInfo or PKCS#1 DER. Raises KeyMaterialError."""
     try:

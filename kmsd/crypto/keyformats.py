@@ -3,8 +3,8 @@
 Kept: byte formats as they came, after a strict parse, so that "the server SHALL be able to return the key
 [...] in the same format that was used when the key was registered" (1.4 §4.11) is true to the byte;
 transparent structures as Raw, PKCS#8 or SubjectPublicKeyInfo, which KMIP calls the X.509 format of a public
-key. Material of a kind that kmsd has no use for (DSA and DH structures, Opaque keys) is kept and given back,
-and converts to nothing else.
+key. Material of a kind that kmsd has no use for (DSA and DH structures, Opaque keys, PKCS#8 under a password)
+is kept and given back, and converts to nothing else.
 """
 
 from __future__ import annotations
@@ -128,6 +128,9 @@ def parse(
         return _parse_kept(object_type, format_, material, algorithm, length)
     if format_ == Format.OPAQUE and isinstance(material, bytes) and material:
         return ParsedKey(material, format_, format_, algorithm, length or 0)
+    private = object_type == ObjectType.PRIVATE_KEY
+    if private and isinstance(material, bytes) and transparent.is_locked(format_, material):
+        return ParsedKey(material, format_, format_, algorithm, length or 0)
     key = transparent.read(object_type, format_, material)
     if isinstance(material, bytes):
         kept, kept_format = material, format_
@@ -246,6 +249,8 @@ def convert(
             return material
     elif object_type in (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY) and kept in transparent.DER_FORMATS:
         if object_type == ObjectType.PRIVATE_KEY:
+            if transparent.is_locked(kept, material):
+                raise UnsupportedError("the key is under a password that the server does not know")
             return transparent.write(asymmetric.load_private(material, trusted=True), wanted, compression)
         return transparent.write(asymmetric.load_public(material), wanted, compression)
     raise UnsupportedError("the object is not available in this Key Format Type")
@@ -270,10 +275,13 @@ def digest(
     """SHA-256 of the key in its default Key Format Type (KMIP 1.4 §3.17, 2.1 §4.21).
 
     A structure is digested as the "TTLV-encoded Key Material structure". Material that cannot be had in the
-    default format (an Opaque private key) is digested as it is.
+    default format (an Opaque private key, or one under a password) is digested as it is.
     """
     value: object = material
     wanted = default_format(object_type, algorithm)
     if object_type in (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY) and kept in transparent.DER_FORMATS:
-        value = convert(object_type, material, kept, wanted)
+        try:
+            value = convert(object_type, material, kept, wanted)
+        except UnsupportedError:
+            value = material
     return hashlib.sha256(value if isinstance(value, bytes) else encode(value, V2_1)).digest()

@@ -18,6 +18,7 @@ from kmsd.crypto.asymmetric import (
     PrivateKey,
     PublicKey,
     curve_of,
+    is_encrypted,
     load_private,
     load_public,
     pkcs8,
@@ -129,6 +130,11 @@ def _check_rsa(numbers: rsa.RSAPrivateNumbers) -> None:
     )
     if not sound:
         raise KeyMaterialError("the numbers are no key")
+
+
+def is_locked(format_: KeyFormatType, material: bytes) -> bool:
+    """Whether this is a private key under a password, which the PKCS#8 format may be (1.4 §2.1.3)."""
+    return format_ == Format.PKCS_8 and len(material) <= _MAX_DER and is_encrypted(material)
 
 
 def _bounded(bits: int) -> None:

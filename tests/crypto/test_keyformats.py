@@ -207,10 +207,18 @@ def test_a_curve_that_is_not_offered_is_refused() -> None:
         parse(PRIVATE, Format.TRANSPARENT_EC_PRIVATE_KEY, material)
 
 
-def test_a_private_key_under_a_password_is_refused() -> None:
+def test_a_private_key_under_a_password_is_kept_and_given_back_only() -> None:
+    # KMIP 1.4 §2.1.3 names EncryptedPrivateKey among the forms of PKCS#8.
     der = RSA_KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
-    with pytest.raises(KeyMaterialError):
-        parse(PRIVATE, Format.PKCS_8, der)
+    parsed = parse(PRIVATE, Format.PKCS_8, der, Algorithm.RSA, 2048)
+    assert (parsed.material, parsed.format, parsed.length) == (der, Format.PKCS_8, 2048)
+    assert convert(PRIVATE, der, Format.PKCS_8, Format.PKCS_8) == der
+    assert digest(PRIVATE, der, Format.PKCS_8, Algorithm.RSA) == hashlib.sha256(der).digest()
+    with pytest.raises(UnsupportedError):
+        convert(PRIVATE, der, Format.PKCS_8, Format.PKCS_1)
+    for other in (Format.PKCS_1, Format.EC_PRIVATE_KEY):
+        with pytest.raises(KeyMaterialError):
+            parse(PRIVATE, other, der)
 
 
 def test_a_public_key_is_no_private_key() -> None:
