@@ -4,10 +4,11 @@ Both sides are brought into one form, so that the store's SQL and `matches` cann
 Each searchable value of an object becomes a term, a text `key US path US value` (US is the ASCII unit
 separator):
 
-    Name, name_value "app/key"         "Name" "name_value" "tapp/key"
-    Cryptographic Length 256           "Cryptographic Length" "" "n8000000000000100"
+    Name, name_value "app/key"         "420053" "name_value" "tapp/key"
+    Cryptographic Length 256           "42002A" "" "n2100"
 
-Numbers are written so that the order of the texts is the order of the numbers: a range of dates is a range of
+The key is the attribute's tag, or the name of a custom attribute. Terms are short because an object has some
+twenty of them, and the pages of their index are most of what a commit writes. Numbers are written so that the order of the texts is the order of the numbers: a range of dates is a range of
 terms. A term belongs to an instance, so that two fields asked of a structure are found in the same structure.
 """
 
@@ -183,13 +184,24 @@ def _holds(condition: Condition, present: frozenset[tuple[str, int]]) -> bool:
 
 
 def number(value: int) -> str:
-    """A whole number as text in the same order; beyond 64 bits there is no order, only equality."""
-    if -_BIAS <= value < _BIAS:
-        return f"n{value + _BIAS:016x}"
+    """A whole number as text in the same order; beyond 64 bits there is no order, only equality.
+
+    Before its hexadecimal digits stands how many they are, less one; negative numbers count downwards.
+    """
+    if 0 <= value < _BIAS:
+        digits = f"{value:x}"
+        return f"n{len(digits) - 1:x}{digits}"
+    if -_BIAS <= value < 0:
+        length = len(f"{~value:x}")
+        return f"m{16 - length:x}{(1 << 4 * length) + value:0{length}x}"
     return f"b{value:x}"
 
 
+@lru_cache(maxsize=1024)
 def _key(key: str) -> str:
+    spec = ATTRIBUTES.get(key)
+    if spec is not None:
+        return f"{spec.tag:06X}"
     # A custom attribute's name is the client's: it must not reach into the separators.
     return key if len(key) <= LONGEST_TEXT and key.isprintable() else "#" + _digest(key.encode())
 
@@ -297,7 +309,7 @@ def _dates(key: str, wanted: list[Attribute]) -> Condition:
         first, last = _term(key, path, number(low)), _term(key, path, number(high))
         return AllOf((first,), instanced=False) if low == high else Between(first, last)
     # Up to the end of time: those without the date belong, those with an earlier one do not.
-    start = _term(key, path, "n")
+    start = _term(key, path, "")
     return NoneBetween(start, _term(key, path, number(low - 1)) if low > -_BIAS else start)
 
 
