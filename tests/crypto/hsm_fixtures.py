@@ -1,16 +1,17 @@
 """Tokens for tests: SoftHSM and NSS softokn, each made once per process in its own directory.
 
 A PKCS#11 module is loaded once per process and reads its settings then, so a token serves all tests of the process;
-what needs a module in another state runs in a subprocess (see run_python).
+what needs a module in another state runs in a subprocess (see run_script).
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
 
@@ -142,10 +143,11 @@ def _remove_resident_keys(session: Session) -> None:
             found.destroy()
 
 
-def run_python(script: str, *arguments: str, timeout: float = 60) -> str:
-    """Run a script in a process of its own, with this tree importable; its output. Fails with it otherwise."""
+def run_script(name: str, settings: TokenSettings, *arguments: str, timeout: float = 60) -> str:
+    """Run a function of hsm_scripts in a process of its own; its output. Fails where it fails."""
+    told = json.dumps(asdict(settings))
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script, *arguments],
+        [sys.executable, "-W", "error", "-m", "tests.crypto.hsm_scripts", name, told, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -209,7 +209,9 @@ class SessionPool:
             with self._changed:
                 self._leased -= 1
                 self._changed.notify()
-            self._trip(error)
+            # A token that is only out of sessions is not lost.
+            if self._is_lost(error):
+                self._trip(error)
             raise HsmUnavailableError("the token opens no session") from error
 
     def _give_back(self, lease: Lease, usable: bool) -> None:
@@ -252,8 +254,7 @@ class SessionPool:
         state = self.state
         if state is State.READY:
             return
-        if state is State.PIN_REFUSED:
-            raise PinRefusedError("the token refused the PIN; it is not tried again")
+        self._check_pin()
         if state is State.CLOSED:
             raise HsmUnavailableError("the pool is closed")
         if state is State.LOST and self._clock() < self._next_attempt:
@@ -266,8 +267,7 @@ class SessionPool:
         Raises HsmUnavailableError where it fails (the next lazy attempt comes after the back-off time) or where
         another thread is at it; PinRefusedError for good where the PIN was refused.
         """
-        if self.state is State.PIN_REFUSED:
-            raise PinRefusedError("the token refused the PIN; it is not tried again")
+        self._check_pin()
         if not self._recovering.acquire(blocking=False):
             raise HsmUnavailableError("the token is being recovered")
         try:
@@ -301,6 +301,7 @@ class SessionPool:
             self._login()
 
     def _login(self) -> None:
+        self._check_pin()
         try:
             token = self.module.token(self.token_label)
             if token.flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED):
@@ -321,6 +322,10 @@ class SessionPool:
             self.state = State.READY
             self._delay = FIRST_DELAY
             self._changed.notify_all()
+
+    def _check_pin(self) -> None:
+        if self.state is State.PIN_REFUSED:
+            raise PinRefusedError("the token refused the PIN; it is not tried again")
 
     def _refuse_pin(self, why: str) -> PinRefusedError:
         with self._changed:
