@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
@@ -11,11 +10,7 @@ from kmsd.crypto.provider import Provider
 from kmsd.crypto.sealing import Sealer, new_data_key
 from kmsd.crypto.software import SoftwareProvider
 from tests.crypto.harness import TENANT
-
-if find_spec("tests.crypto.hsm_fixtures") is not None:
-    from tests.crypto.hsm_fixtures import HSM_PROVIDERS, hsm_provider
-else:
-    HSM_PROVIDERS = ()
+from tests.crypto.hsm_fixtures import HSM_PROVIDERS, hsm_provider
 
 
 @pytest.fixture

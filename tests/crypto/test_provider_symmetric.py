@@ -11,7 +11,7 @@ from protocol.enums import BlockCipherMode as Mode
 from protocol.enums import CryptographicAlgorithm as Algorithm
 from protocol.enums import ObjectType, PaddingMethod
 from protocol.structures import CryptographicParameters as Parameters
-from tests.crypto.harness import Key, generated, needs_mode, reference, stored
+from tests.crypto.harness import Key, as_the_token_can, generated, needs_mode, reference, stored
 
 ENCRYPT, DECRYPT = Purpose.ENCRYPT, Purpose.DECRYPT
 SP800_38A = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
@@ -51,7 +51,9 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("mode", "key", "iv", "plaintext", "ciphertext"), BLOCKS)
+@pytest.mark.parametrize(
+    ("mode", "key", "iv", "plaintext", "ciphertext"), BLOCKS, ids=["ecb-128", "ecb-192", "ecb-256", "cbc", "ctr"]
+)
 def test_published_blocks(
     provider: Provider, mode: Mode, key: bytes, iv: bytes | None, plaintext: str, ciphertext: str
 ) -> None:
@@ -278,20 +280,24 @@ WRAPS = [
 ]
 
 
+WRAP_IDS = ["kw-16", "kw-32", "kwp-20", "kwp-7"]
+
+
 def _kek(provider: Provider, mode: Mode, key: bytes) -> Key:
     needs_mode(provider, mode)
     return stored(provider, Algorithm.AES, key)
 
 
-@pytest.mark.parametrize(("mode", "key", "plaintext", "wrapped"), WRAPS)
+@pytest.mark.parametrize(("mode", "key", "plaintext", "wrapped"), WRAPS, ids=WRAP_IDS)
 def test_published_key_wraps(provider: Provider, mode: Mode, key: bytes, plaintext: str, wrapped: str) -> None:
     kek = _kek(provider, mode, key)
     parameters = Parameters(block_cipher_mode=mode)
-    assert provider.wrap(kek.use(Purpose.WRAP, parameters), bytes.fromhex(plaintext)).hex() == wrapped
+    with as_the_token_can(provider):  # some pad nothing but what is a multiple of 8 bytes already
+        assert provider.wrap(kek.use(Purpose.WRAP, parameters), bytes.fromhex(plaintext)).hex() == wrapped
     assert provider.unwrap(kek.use(Purpose.UNWRAP, parameters), bytes.fromhex(wrapped)).hex() == plaintext
 
 
-@pytest.mark.parametrize(("mode", "key", "plaintext", "wrapped"), WRAPS)
+@pytest.mark.parametrize(("mode", "key", "plaintext", "wrapped"), WRAPS, ids=WRAP_IDS)
 def test_a_changed_wrapped_key_is_a_cryptographic_failure(
     provider: Provider, mode: Mode, key: bytes, plaintext: str, wrapped: str
 ) -> None:

@@ -14,7 +14,7 @@ from kmsd.crypto.sealing import Sealer
 from kmsd.crypto.software import CAPABILITIES, SoftwareProvider
 from kmsd.domain.objects import Material
 from kmsd.domain.usage import KeyUse, Purpose
-from protocol.enums import BlockCipherMode, KeyFormatType, ObjectType, RecommendedCurve
+from protocol.enums import BlockCipherMode, KeyFormatType, ObjectType, PaddingMethod, RecommendedCurve
 from protocol.enums import CryptographicAlgorithm as Algorithm
 from protocol.structures import CryptographicParameters as Parameters
 from tests.crypto.harness import generated, pair, reference, stored
@@ -194,3 +194,14 @@ def test_no_repr_shows_key_bytes(software: SoftwareProvider, sealer: Sealer) -> 
     for shown in map(repr, (software, sealer, key, use, key.new, key.new.material)):
         assert "\\xab" not in shown
         assert repr(key.new.material.blob)[2:-1] not in shown
+
+
+def test_a_bad_pkcs1_padding_is_not_told_apart_from_a_good_one(software: SoftwareProvider) -> None:
+    public, private = pair(software, Algorithm.RSA, 2048)
+    pkcs1 = Parameters(padding_method=PaddingMethod.PKCS1_V1_5)
+    made = software.encrypt(public.use(ENCRYPT, pkcs1), b"a data key", None, None).data
+    decrypt = private.use(Purpose.DECRYPT, pkcs1)
+    for position in range(1, 200, 20):
+        changed = bytearray(made)
+        changed[position] ^= 1
+        assert software.decrypt(decrypt, bytes(changed), None, None, None) != b"a data key"
