@@ -130,8 +130,6 @@ async def _converse(
             return True
         if frame is None:
             if not frames.partial:
-                if connection.draining:
-                    return False
                 connection.expect("request", limits.idle_timeout, idle=True)
             elif not started:
                 started = True

@@ -203,7 +203,7 @@ async def test_a_lingering_close_delivers_the_answer_while_the_peer_still_sends(
     client, secured = await shake_hands(
         (raw, accepted), pki.client_context(pki.client), pki.server_context(), kind
     )
-    await client.send_all(bytes(100_000))
+    await client.send_all(bytes(50_000))
 
     async def answer() -> None:
         await secured.stream.receive_some(1)
@@ -212,7 +212,10 @@ async def test_a_lingering_close_delivers_the_answer_while_the_peer_still_sends(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answer)
-        await client.send_all(bytes(100_000))
+        for _ in range(5):
+            # Were the connection closed for good by now, this would be answered with a reset.
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            await client.send_all(bytes(50_000))
         assert await client.receive_some() == b"enough"
         assert await client.receive_some() == b""
         await client.aclose()
@@ -275,6 +278,29 @@ async def test_a_certificate_of_another_authority_is_refused_and_both_sides_know
     assert "issuer" in server or "self" in server
     if kind == "sslsocket":
         assert "unknown ca" in client.lower()
+
+
+async def test_a_client_that_sends_before_it_reads_learns_of_its_refusal(pki: Pki, socket_pair: SocketPair) -> None:
+    client_socket, server_socket = socket_pair()
+    client = TLSStream(
+        pki.client_context(None).wrap_socket(
+            client_socket, server_hostname="localhost", do_handshake_on_connect=False
+        )
+    )
+
+    async def use() -> None:
+        await client.do_handshake()
+        for _ in range(5):
+            await client.send_all(bytes(1000))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        with pytest.raises(trio.BrokenResourceError, match="certificate required"):
+            await client.receive_some()
+        await client.aclose()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(use)
+        with pytest.raises(HandshakeFailed):
+            await accept_tls(server_socket, pki.server_context(), soon())
 
 
 async def test_tls_1_1_is_refused(pki: Pki, socket_pair: SocketPair, kind: StreamKind) -> None:
