@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes
 
+from kmsd.crypto.errors import UnsupportedError
 from protocol.enums import HashingAlgorithm
 
 HASHES: dict[HashingAlgorithm, hashes.HashAlgorithm] = {
@@ -21,7 +22,10 @@ HASHES: dict[HashingAlgorithm, hashes.HashAlgorithm] = {
 
 
 def digest(algorithm: HashingAlgorithm, data: bytes) -> bytes:
-    """The digest of `data`; KeyError for a hash that is not offered."""
-    function = hashes.Hash(HASHES[algorithm])
+    """The digest of `data`. Raises UnsupportedError for a hash that is not offered."""
+    row = HASHES.get(algorithm)
+    if row is None:
+        raise UnsupportedError(f"Hashing Algorithm {algorithm.name} is not supported")
+    function = hashes.Hash(row)
     function.update(data)
     return function.finalize()

@@ -6,7 +6,7 @@ import pytest
 
 from kmsd.crypto import parameters
 from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
-from kmsd.crypto.hashes import HASHES
+from kmsd.crypto.hashes import HASHES, digest
 from kmsd.crypto.parameters import mac_scheme, resolve, rsa_scheme, signature_scheme, wrap_mode
 from kmsd.domain.usage import Purpose
 from protocol.enums import BlockCipherMode as Mode
@@ -161,3 +161,22 @@ def test_a_mac_of_another_kind_is_refused() -> None:
 def test_the_tables_of_hashes_agree() -> None:
     assert {name: function.digest_size for name, function in HASHES.items()} == parameters.DIGEST_SIZES
     assert set(parameters.HMACS.values()) == set(HASHES)
+
+
+# FIPS 180-4 and FIPS 202, the examples of "abc".
+@pytest.mark.parametrize(
+    ("hashing", "value"),
+    [
+        (Hashing.SHA_1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (Hashing.SHA_256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (Hashing.SHA3_256, "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532"),
+    ],
+)
+def test_published_digests(hashing: Hashing, value: str) -> None:
+    assert digest(hashing, b"abc").hex() == value
+
+
+def test_a_hash_that_is_not_offered_is_unsupported() -> None:
+    for hashing in (Hashing.MD5, Hashing.TIGER, Hashing(0x80000001)):
+        with pytest.raises(UnsupportedError):
+            digest(hashing, b"abc")
