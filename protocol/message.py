@@ -69,6 +69,9 @@ class _PayloadForm:
         # `Any` from here: which class a payload is, only its operation knows.
         def read_payload(buffer: bytes, start: int, stop: int, head: int) -> Any:
             nonlocal read
+            if stop - start & 7:
+                # What follows it could not be told from its padding.
+                raise malformed(head, stop - start)
             try:
                 if read is None:
                     read = _refuse if cls is None else decoder(cls, version)

@@ -116,7 +116,7 @@ def _read_field(source: Source, row: Field) -> None:
             source.put(f"{'el' if number else ''}if {condition}:")
             source.put(*("    " + line for line in (*lines, f"o.{row.name} = {expression}", *_NEXT)))
     if row.required:
-        source.put(f"else: tt = {row.tag << 8:#x}; raise missing()")
+        source.put(f"else: error = missing(tt); tt = {row.tag << 8:#x}; raise error")
     else:
         source.put(f"else: o.{row.name} = {row.default!r}")
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from protocol.enums import ResultReason, since
 from protocol.errors import ProtocolError
 from protocol.names import XML_NAMES, Tag
-from protocol.ttlv import Item, ItemType
+from protocol.ttlv import Item, ItemType, encode_big_integer
 from protocol.ttlv import decode as decode_item
 from protocol.ttlv import encode as encode_item
 from protocol.versions import ProtocolVersion
@@ -44,8 +44,10 @@ def malformed(head: int, size: int) -> ProtocolError:
     return ProtocolError(f"malformed {_type_name(head)} of length {size}")
 
 
-def missing() -> ProtocolError:
-    return ProtocolError("missing", reason=ResultReason.INVALID_FIELD)
+def missing(head: int) -> ProtocolError:
+    """A required field is not where it belongs; `head` is what is there, 0 for the end of the structure."""
+    text = f"missing, in its place is {_type_name(head)} {name_of(head >> 8)}" if head else "missing"
+    return ProtocolError(text, reason=ResultReason.INVALID_FIELD)
 
 
 def surplus(head: int) -> ProtocolError:
@@ -73,8 +75,8 @@ def _type_name(head: int) -> str:
 
 
 def big_integer(head: int, value: int) -> bytes:
-    size = (value.bit_length() // 64 + 1) * 8
-    return pack_head(head, size) + value.to_bytes(size, "big", signed=True)
+    data = encode_big_integer(value)
+    return pack_head(head, len(data)) + data
 
 
 def read_subtree(buffer: bytes, start: int, stop: int) -> Item:

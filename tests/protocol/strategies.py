@@ -172,7 +172,8 @@ def formed(row: Field, version: ProtocolVersion) -> st.SearchStrategy[Any]:
     assert row.kind.python is ManagedObject
     form = ManagedObject.__wire_form__(row.kind.marker, version)
     tags = {head >> 8 for head in form.heads}
-    return st.one_of(*(structures(cls, version) for cls in protocol.objects.OBJECT_TYPES if table_of(cls).tag in tags))
+    classes: list[type] = [cls for cls in protocol.objects.OBJECT_TYPES if table_of(cls).tag in tags]
+    return st.one_of(*(structures(cls, version) for cls in classes))
 
 
 # ---- everything -------------------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ def test_a_structure_survives_the_wire_in_every_version(cls: type, version: Prot
         lambda key: st.tuples(st.just(key), strategies.structures(cls, version, key))
     )
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     @given(pairs)
     def check(pair: tuple[Any, Any]) -> None:
         key, value = pair
