@@ -8,8 +8,9 @@ separator):
     Cryptographic Length 256           "42002A" "" "n2100"
 
 The key is the attribute's tag, or the name of a custom attribute. Terms are short because an object has some
-twenty of them, and the pages of their index are most of what a commit writes. Numbers are written so that the order of the texts is the order of the numbers: a range of dates is a range of
-terms. A term belongs to an instance, so that two fields asked of a structure are found in the same structure.
+twenty of them, and the pages of their index are most of what a commit writes. Numbers are written so that the
+order of the texts is the order of the numbers: a range of dates is a range of terms. A term belongs to an
+instance, so that two fields asked of a structure are found in the same structure.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ LONGEST_TEXT = 64
 LARGEST_DATE = (1 << 63) - 1
 """KMIP 1.4 §4.9: a date of this value is the same as an undefined one."""
 _BIAS = 1 << 63
+
+_DUE = "due"
+_NEXT_DATES = {State.PRE_ACTIVE: "Activation Date", State.ACTIVE: "Deactivation Date"}
+"""KMIP 1.4 §3.22: what time alone changes."""
 
 DESTROYED_STATES = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
@@ -106,6 +111,9 @@ def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
     found = set(_number_terms("Object Type", obj.object_type))
     if obj.state is not None:
         found.update(_number_terms("State", obj.state))
+        due = obj.attributes.get(_NEXT_DATES.get(obj.state, ""))
+        if due is not None:
+            found.add((_term("State", _DUE, number(due)), 0))
     for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
         instances = obj.attributes.all(key)
         value = instances[0].value
@@ -160,6 +168,15 @@ def prepare(query: LocateQuery) -> Search:
         mask = StorageStatusMask.ON_LINE_STORAGE
     statuses = tuple(int(status) for status in StorageStatusMask if status & mask)
     return Search(query.tenant, statuses, tuple(uids), tuple(conditions))
+
+
+def overdue(tenant: str, now: int) -> Search:
+    """The objects whose next date has come (`now` in POSIX seconds), while the state stored is still the one before.
+
+    No client can ask for this; it is for those who write what lifecycle.advance says.
+    """
+    every = tuple(int(status) for status in StorageStatusMask)
+    return Search(tenant, every, (), (Between(_term("State", _DUE, ""), _term("State", _DUE, number(now))),))
 
 
 def matches(query: LocateQuery, obj: ManagedObject) -> bool:

@@ -17,7 +17,7 @@ class CachedObject:
 
 
 class ObjectCache:
-    """The least recently used go first. Used by one thread."""
+    """The least recently used go first. Used by one thread, but for `peek`."""
 
     __slots__ = ("_entries", "_limit")
 
@@ -34,6 +34,11 @@ class ObjectCache:
         if entry is not None:
             self._entries.move_to_end(key)
         return entry
+
+    def peek(self, tenant: str, uid: str) -> ManagedObject | None:
+        """A copy of some version, without counting as a use; from any thread."""
+        entry = self._entries.get((tenant, uid))
+        return None if entry is None else entry.object
 
     def put(self, obj: ManagedObject, epoch: int) -> None:
         if self._limit == 0:

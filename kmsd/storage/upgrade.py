@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -41,7 +41,7 @@ def migrate(path: Path) -> None:
             return
         if found not in REVISIONS:
             raise SchemaError(f"{path}: schema {found} is newer than this version of kmsd, which knows {REVISION}")
-        upgrade(f"sqlite:///{path}")
+        upgrade(URL.create("sqlite", database=str(path)))
 
 
 def stored_revision(connection: sqlite3.Connection) -> str | None:
@@ -69,15 +69,20 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def upgrade(url: str) -> None:
-    """Run the migrations; slow to import."""
+def upgrade(url: str | URL, scripts: Path = MIGRATIONS, revision: str = REVISION) -> None:
+    """Run the migrations of SQLite, all or none; slow to import."""
     from alembic import command  # noqa: PLC0415 - slow, and hardly ever needed
     from alembic.config import Config  # noqa: PLC0415
 
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, REVISION)
-    engine.dispose()
+    # Without an isolation level the transaction is ours: Python's sqlite3 would begin none for CREATE or ALTER.
+    engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None})
+    try:
+        with engine.connect() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            command.upgrade(config, revision)
+            connection.commit()
+    finally:
+        engine.dispose()

@@ -129,6 +129,7 @@ async def locates(store: Store) -> None:
         cost = microseconds(lambda query=query: store.locate(query), 200)
         print(f"    locate {label:18} {cost:7.1f} us, {len(store.locate(query))} found")
     cost = microseconds(lambda: store.count(everything), 20)
+    print(f"    overdue            {microseconds(lambda: store.overdue('acme', 1_764_000_000), 200):7.1f} us")
     print(f"    count all          {cost:7.1f} us")
     cost = microseconds(lambda: store.locate(replace(everything, maximum_items=100), lambda _: True), 20)
     print(f"    newest 100 through a filter {cost:7.1f} us")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
+from sqlalchemy.exc import OperationalError
 
+import kmsd.storage.upgrade
 from kmsd.storage import SchemaError, Store, migrate
 from kmsd.storage.schema import REVISION, REVISIONS, metadata
 from kmsd.storage.upgrade import MIGRATIONS, upgrade
@@ -66,6 +69,40 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     before = description(path)
     migrate(path)
     assert description(path) == before
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "kmsd.db"
+    migrate(path)
+    before = description(path)
+    scripts = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "v0002_broken.py").write_text(
+        "import sqlalchemy as sa\n"
+        "from alembic import op\n"
+        "revision, down_revision = '0002', '0001'\n"
+        "def upgrade():\n"
+        "    op.create_table('half', sa.Column('a', sa.Integer()))\n"
+        "    with op.batch_alter_table('audit') as batch:\n"
+        "        batch.drop_column('detail')\n"
+        "    op.drop_table('none of ours')\n"
+    )
+    with pytest.raises(OperationalError, match="none of ours"):
+        upgrade(f"sqlite:///{path}", scripts, "0002")
+    assert description(path) == before
+    upgrade(f"sqlite:///{path}")
+    assert description(path) == before
+
+
+def test_an_older_store_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kmsd.db"
+    migrate(path)
+    done: list[URL] = []
+    monkeypatch.setattr(kmsd.storage.upgrade, "REVISION", "0002")
+    monkeypatch.setattr(kmsd.storage.upgrade, "REVISIONS", (*REVISIONS, "0002"))
+    monkeypatch.setattr(kmsd.storage.upgrade, "upgrade", done.append)
+    migrate(path)
+    assert [url.database for url in done] == [str(path)]
 
 
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:

@@ -267,6 +267,36 @@ async def test_a_cached_copy_outlives_commits_to_other_objects(tmp_path: Path) -
         assert stored(store, key.uid) is copy
 
 
+async def test_a_search_uses_a_cached_copy_of_the_same_version_only(tmp_path: Path) -> None:
+    key = aes_key()
+    async with running(tmp_path / "kmsd.db") as one, running(tmp_path / "kmsd.db") as two:
+        await insert(one, key)
+        copy = stored(one, key.uid)
+        seen: list[ManagedObject] = []
+        assert one.locate(LocateQuery("acme"), lambda obj: not seen.append(obj)) == [key.uid]
+        assert seen == [copy]
+        assert seen[0] is copy
+        await update(two, stored(two, key.uid).set("Lease Time", 7))
+        assert one.locate(LocateQuery("acme"), lambda obj: obj.attributes.get("Lease Time") == 7) == [key.uid]
+
+
+async def test_objects_whose_date_has_come_are_overdue_until_they_are_stored_so(tmp_path: Path) -> None:
+    waiting = aes_key(Attribute("Activation Date", NOW + 10), Attribute("Deactivation Date", NOW + 20))
+    later = aes_key(Attribute("Activation Date", NOW + 100))
+    never = aes_key()
+    elsewhere = aes_key(Attribute("Activation Date", NOW), tenant="bank")
+    async with running(tmp_path / "kmsd.db") as store:
+        await insert(store, waiting, later, never, elsewhere)
+        assert store.overdue("acme", NOW + 9) == []
+        assert store.overdue("acme", NOW + 10) == [replace(waiting, version=1)]
+        await update(store, replace(stored(store, waiting.uid), state=State.ACTIVE))
+        assert store.overdue("acme", NOW + 19) == []
+        assert [obj.uid for obj in store.overdue("acme", NOW + 200)] == [later.uid, waiting.uid]
+        assert len(store.overdue("acme", NOW + 200, most=1)) == 1
+        await update(store, replace(stored(store, waiting.uid), state=State.DEACTIVATED))
+        assert [obj.uid for obj in store.overdue("acme", NOW + 200)] == [later.uid]
+
+
 @pytest.mark.parametrize("limit", [0, 2])
 async def test_the_cache_is_bounded(tmp_path: Path, limit: int) -> None:
     keys = [aes_key() for _ in range(5)]
