@@ -58,7 +58,7 @@ def verify(
             padded, function = _ecdsa_input(value, key.curve.key_size)
             key.verify(signature, padded, ec.ECDSA(Prehashed(function)))
         elif digested is not None and scheme.hashing is None:
-            return key.recover_data_from_signature(signature, paddings.PKCS1v15(), None) == digested
+            return key.recover_data_from_signature(signature, paddings.PKCS1v15(), NoDigestInfo()) == digested
         else:
             message, hashing = _rsa_input(scheme, data, digested)
             key.verify(signature, message, _padding(scheme, verify=True), hashing)

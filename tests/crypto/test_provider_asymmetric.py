@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import NoDigestInfo, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from kmsd.crypto.asymmetric import pkcs8, spki
@@ -259,7 +259,7 @@ def test_a_digest_of_no_hash_is_signed_as_it_is(software: Provider, rsa_pkcs8: b
     public, private = rsa_pair(software, rsa_pkcs8)
     digested = bytes.fromhex("01020304050607080910111213141516")
     made = software.sign(private.use(Purpose.SIGN), None, digested)
-    recovered = rsa_public(public).recover_data_from_signature(made, padding.PKCS1v15(), None)
+    recovered = rsa_public(public).recover_data_from_signature(made, padding.PKCS1v15(), NoDigestInfo())
     assert recovered == digested
     verify = public.use(Purpose.VERIFY)
     assert software.verify(verify, None, digested, made)
