@@ -13,6 +13,8 @@ from pathlib import Path
 from kmsd.storage.errors import SchemaError, StoreBusyError
 
 BUSY_SECONDS = 10.0
+LARGEST_LOG = 64 << 20
+"""Bytes to which the write-ahead log is cut when it starts anew."""
 _FIRST_PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
 
@@ -32,6 +34,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys=ON")
         # The writer task checkpoints, outside the time that a request waits for its commit.
         connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute(f"PRAGMA journal_size_limit={LARGEST_LOG}").fetchall()
         if read_only:
             connection.execute("PRAGMA query_only=ON")
     except sqlite3.DatabaseError as error:

@@ -22,7 +22,8 @@ from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreBusyErro
 from kmsd.storage.rows import Entry
 
 Outcomes = list[Exception | None]
-_PAUSE = 0.001
+_PAUSE = 0.0002
+_LONGEST_PAUSE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,12 @@ class Transactions:
     def begin(self) -> None:
         """Begin, waiting for others; StoreBusyError after BUSY_SECONDS."""
         deadline = time.monotonic() + BUSY_SECONDS
+        pause = _PAUSE
         while not self.try_begin():
             if time.monotonic() >= deadline:
                 raise StoreBusyError(f"the store was held by another process for {BUSY_SECONDS:g} s")
-            time.sleep(_PAUSE)
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def fill(self, units: Sequence[Unit]) -> Outcomes:
         """Write the units that are not refused; what became of each."""

@@ -21,7 +21,7 @@ import outcome
 import structlog
 import trio
 
-from kmsd.storage.errors import StoreClosedError
+from kmsd.storage.errors import StoreBusyError, StoreClosedError
 from kmsd.storage.transaction import Outcomes, Transactions, Unit, failure
 
 log = structlog.get_logger(__name__)
@@ -130,7 +130,11 @@ class Writer:
     async def _commit_group(self, units: list[Unit]) -> Outcomes:
         transactions = self._transactions
         if not transactions.try_begin():
-            return await trio.to_thread.run_sync(transactions.write, units, limiter=self._limiter)
+            # Another process writes: waiting for it is not for the event loop.
+            try:
+                await trio.to_thread.run_sync(transactions.begin, limiter=self._limiter)
+            except StoreBusyError as error:
+                return [failure(error) for _ in units]
         try:
             outcomes = transactions.fill(units)
         except Exception:
