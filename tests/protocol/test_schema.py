@@ -237,9 +237,7 @@ U = "4200940700000001" + "7500000000000000"
             id="a Big Integer of 4 bytes",
         ),
         pytest.param(U + "42002a02000000", "KeyValue/CryptographicLength", id="cut in a header"),
-        pytest.param(
-            U + "42005d0200000004" + "0000000100000000", "KeyValue/OperationPolicyName", id="a field of others"
-        ),
+        pytest.param(U + "42005d0200000004" + "0000000100000000", "KeyValue/OperationPolicyName", id="a stranger"),
         pytest.param(
             "42002a0200000004" + "0000000100000000" + U, "KeyValue/UniqueIdentifier", id="the wrong order of fields"
         ),
