@@ -17,22 +17,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pkcs11 import Attribute, KeyType, TokenFlag
+from pkcs11 import Attribute, KeyType, Mechanism, TokenFlag
+from pkcs11.exceptions import KeyNotWrappable
 
 from kmsd.crypto.errors import HsmUnavailableError
 from kmsd.crypto.hsm.errors import MissingKeyError, PinRefusedError
 from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm.module import Module
+from kmsd.crypto.hsm.objects import SENSITIVE
 from kmsd.crypto.hsm.pool import FIRST_DELAY, Lease, SessionPool, State
 from kmsd.crypto.hsm.provider import HsmProvider
-from kmsd.crypto.hsm.root import HsmRoot, TenantKeyRing
+from kmsd.crypto.hsm.root import KEK, HsmRoot, TenantKeyRing
 from kmsd.crypto.hsm.selftest import run as selftest
 from kmsd.crypto.sealing import Sealer, new_data_key
 from kmsd.domain.usage import Purpose
 from protocol.enums import CryptographicAlgorithm as Algorithm
 from protocol.enums import ObjectType
 from tests.crypto.harness import TENANT, Key, reference
-from tests.crypto.hsm_fixtures import TokenSettings
+from tests.crypto.hsm_fixtures import SO_PIN, TokenSettings
 
 _C_FINALIZE = 2
 _C_CLOSE_ALL_SESSIONS = 15
@@ -217,6 +219,35 @@ def restart(settings: TokenSettings, stage: str, path: str) -> None:
         refused(lambda: root.unwrap_data_key(TENANT, file.read_bytes()[:-32]), MissingKeyError)
         refused(lambda: ring.prepare(TENANT, create=False), MissingKeyError)
         assert not pool.run(lambda lease: list(lease.session.get_objects({Attribute.KEY_TYPE: KeyType.AES})))
+
+
+def trusted_key(settings: TokenSettings) -> None:
+    """A key-encryption key that the token's officer made trusted: from then on no other key wraps the tenant's keys."""
+    token = settings.load().token(settings.label)
+    officer = token.open(rw=True, so_pin=SO_PIN)
+    officer.generate_key(
+        KeyType.AES,
+        256,
+        label=KEK.prefix + TENANT,
+        store=True,
+        capabilities=KEK.capabilities,
+        template={**SENSITIVE, Attribute.PRIVATE: False, Attribute.TRUSTED: True},
+    )
+    officer.close()
+    pool = settings.pool()
+    provider = opened(pool)
+    key = made(provider)
+    sealed = provider.encrypt(key.use(Purpose.ENCRYPT), b"text", None, None)
+    assert provider.decrypt(key.use(Purpose.DECRYPT), sealed.data, sealed.iv, None, sealed.tag) == b"text"
+
+    def wrap_by_another(lease: Lease) -> None:
+        holder = pool.holder()
+        template = provider._keeper._template(lease, holder, key.reference, resident=False)
+        fresh = holder.generate_key(KeyType.AES, 256, store=False, template=template)
+        other = holder.generate_key(KeyType.AES, 256, store=False, capabilities=KEK.capabilities)
+        other.wrap_key(fresh, mechanism=Mechanism.AES_KEY_WRAP_PAD)
+
+    refused(lambda: pool.run(wrap_by_another), KeyNotWrappable)
 
 
 @contextlib.contextmanager

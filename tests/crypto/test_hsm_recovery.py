@@ -57,6 +57,10 @@ def test_the_next_process_opens_what_the_first_one_kept(token: TokenSettings, tm
         run_script("restart", token, stage, str(tmp_path / "data-key"))
 
 
+def test_a_trusted_key_encryption_key_is_the_only_one_that_wraps(softhsm: TokenSettings) -> None:
+    run_script("trusted_key", softhsm)
+
+
 def test_a_lost_device_recovers_without_a_restart(softhsm: TokenSettings, tmp_path: Path) -> None:
     client = first_file(P11_KIT_CLIENT)
     if client is None or which("p11-kit") is None:

@@ -8,7 +8,7 @@ from typing import Any
 from pkcs11 import KeyType, Mechanism
 
 from kmsd.crypto import asymmetric
-from kmsd.crypto.errors import UnsupportedError
+from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.parameters import HMACS, SIGNATURE_ALGORITHMS, RsaScheme, SignatureScheme
 from kmsd.crypto.provider import Capabilities
@@ -57,11 +57,23 @@ class Abilities:
     def gcm(self) -> bool:
         return BlockCipherMode.GCM in self.ciphers
 
-    def wrap_mechanism(self, mode: BlockCipherMode) -> Mechanism:
+    def unwrap_mechanism(self, mode: BlockCipherMode) -> Mechanism:
         """The mechanism that proved to be this mode. Raises UnsupportedError."""
         mechanism = self.key_wraps.get(mode)
         if mechanism is None:
             raise UnsupportedError(f"the token does not offer {mode.name}")
+        return mechanism
+
+    def wrap_mechanism(self, mode: BlockCipherMode, size: int) -> Mechanism:
+        """The same for wrapping `size` bytes. Raises UnsupportedError, InvalidParametersError."""
+        mechanism = self.unwrap_mechanism(mode)
+        if mode == BlockCipherMode.AES_KEY_WRAP_PADDING:
+            if not size:
+                raise InvalidParametersError("there is nothing to wrap")
+            if size % 8 and not self.odd_wraps:
+                raise UnsupportedError("the token wraps multiples of 8 bytes only")
+        elif size < 16 or size % 8:
+            raise InvalidParametersError("NIST key wrap takes 16 bytes or more, in multiples of 8")
         return mechanism
 
     def decrypts(self, scheme: RsaScheme) -> bool:

@@ -36,13 +36,7 @@ from kmsd.crypto.signatures import ecdsa_value
 from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
-from protocol.enums import (
-    BlockCipherMode,
-    CryptographicAlgorithm,
-    KeyFormatType,
-    ObjectType,
-    RecommendedCurve,
-)
+from protocol.enums import BlockCipherMode, CryptographicAlgorithm, KeyFormatType, ObjectType, RecommendedCurve
 
 T = TypeVar("T")
 Algorithm = CryptographicAlgorithm
@@ -280,15 +274,7 @@ class HsmProvider:
         """Key wrap inside the token, under an AES key of the token; under a public key in software."""
         if use.object_type != ObjectType.SYMMETRIC_KEY:
             return self._software.wrap(use, plaintext)
-        mode = self._wrap_mode(use)
-        if mode == BlockCipherMode.AES_KEY_WRAP_PADDING:
-            if not plaintext:
-                raise InvalidParametersError("there is nothing to wrap")
-            if len(plaintext) % 8 and not self._abilities.odd_wraps:
-                raise UnsupportedError("the token wraps multiples of 8 bytes only")
-        elif len(plaintext) < 16 or len(plaintext) % 8:
-            raise InvalidParametersError("NIST key wrap takes 16 bytes or more, in multiples of 8")
-        mechanism = self._abilities.wrap_mechanism(mode)
+        mechanism = self._abilities.wrap_mechanism(self._wrap_mode(use), len(plaintext))
 
         def call(lease: Lease, key: BoundKey) -> bytes:
             passing = lease.create(lambda session: session.create_object(passing_secret(plaintext)))
@@ -304,7 +290,7 @@ class HsmProvider:
         """The plaintext of a wrapped SOFTWARE object: the wrapping key stays in the token, the wrapped one leaves."""
         if use.object_type != ObjectType.SYMMETRIC_KEY:
             return self.decrypt(use, wrapped, None, None, None)
-        mechanism = self._abilities.wrap_mechanism(self._wrap_mode(use))
+        mechanism = self._abilities.unwrap_mechanism(self._wrap_mode(use))
         if len(wrapped) < 16 or len(wrapped) % 8:
             raise CryptographicFailureError()
 

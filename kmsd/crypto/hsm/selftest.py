@@ -16,7 +16,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptoError, HsmUnavailableError
-from kmsd.crypto.hsm import checks
+from kmsd.crypto.hsm import checks, testkeys
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.objects import CKA_NSS_DB, private_template, secret_template
@@ -74,7 +74,7 @@ def run(pool: SessionPool) -> Abilities:
     if form and bench.passes("keep HMAC keys", lambda lease: checks.keeps_hmac_keys(lease, table.WRAP_FORMS[form])):
         keepable.add(KeyType.GENERIC_SECRET)
     extras: dict[Any, Any] = {}
-    for key_type, key in ((KeyType.RSA, checks.rsa_key()), (KeyType.EC, checks.ec_key())):
+    for key_type, key in ((KeyType.RSA, testkeys.rsa_key()), (KeyType.EC, testkeys.ec_key())):
         for more in _PRIVATE_EXTRAS if form else ():
             if bench.passes(
                 f"keep {key_type.name} keys{' with CKA_NSS_DB' if more else ''}",
@@ -86,10 +86,10 @@ def run(pool: SessionPool) -> Abilities:
     imports = {
         template[Attribute.KEY_TYPE]
         for template in (
-            secret_template(KeyType.AES, checks.TEST_KEY),
-            secret_template(KeyType.GENERIC_SECRET, checks.TEST_KEY),
-            private_template(checks.rsa_key()),
-            private_template(checks.ec_key()),
+            secret_template(KeyType.AES, testkeys.TEST_KEY),
+            secret_template(KeyType.GENERIC_SECRET, testkeys.TEST_KEY),
+            private_template(testkeys.rsa_key()),
+            private_template(testkeys.ec_key()),
         )
         if bench.passes(
             f"import {template[Attribute.KEY_TYPE].name}", lambda lease: checks.imports(lease, template)  # noqa: B023
