@@ -24,7 +24,7 @@ from kmsd.crypto.errors import HsmUnavailableError
 from kmsd.crypto.hsm.errors import MissingKeyError, PinRefusedError
 from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm.module import Module
-from kmsd.crypto.hsm.objects import SENSITIVE
+from kmsd.crypto.hsm.objects import SENSITIVE, find
 from kmsd.crypto.hsm.pool import FIRST_DELAY, Lease, SessionPool, State
 from kmsd.crypto.hsm.provider import HsmProvider
 from kmsd.crypto.hsm.root import KEK, HsmRoot, TenantKeyRing
@@ -151,6 +151,16 @@ def object_destroyed_under_us(settings: TokenSettings) -> None:
     (entry,) = provider._handles._entries.values()
     pool.run(lambda lease: lease.create(lambda session: entry.made.destroy()))
     assert provider.decrypt(key.use(Purpose.DECRYPT), sealed.data, sealed.iv, None, sealed.tag) == b"text"
+    # The same for the session copy of the tenant's key-encryption key.
+    handle, _ = provider._ring._handles[KEK.prefix + TENANT]
+    search = {Attribute.LABEL: KEK.prefix + TENANT, Attribute.TOKEN: False}
+    (copy,) = pool.run(lambda lease: lease.create(lambda session: find(session, search)))
+    assert copy.handle == handle
+    pool.run(lambda lease: lease.create(lambda session: copy.destroy()))
+    another = made(provider, "key-2")
+    provider.forget("key-1")
+    assert provider.decrypt(key.use(Purpose.DECRYPT), sealed.data, sealed.iv, None, sealed.tag) == b"text"
+    assert provider.encrypt(another.use(Purpose.ENCRYPT), b"text", None, None).tag is not None
 
 
 def recovery_backs_off(settings: TokenSettings) -> None:

@@ -63,7 +63,13 @@ SUSPICIOUS: tuple[type[p11.PKCS11Error], ...] = (
 )
 """The token may be lost; a probe decides (NSS answers DeviceError to much that is only bad input)."""
 
-HANDLE_LOST: tuple[type[p11.PKCS11Error], ...] = (p11.KeyHandleInvalid, p11.ObjectHandleInvalid)
+WRAPPING_KEY_LOST: tuple[type[p11.PKCS11Error], ...] = (p11.WrappingKeyHandleInvalid, p11.UnwrappingKeyHandleInvalid)
+HANDLE_LOST: tuple[type[p11.PKCS11Error], ...] = (
+    p11.KeyHandleInvalid,
+    p11.ObjectHandleInvalid,
+    *WRAPPING_KEY_LOST,
+)
+"""Somebody else removed an object from the token's memory: forget its handle, and it is made anew."""
 
 TRANSIENT: tuple[type[p11.PKCS11Error], ...] = (
     p11.GeneralError,

@@ -24,7 +24,7 @@ from kmsd.crypto.errors import (
 from kmsd.crypto.hashes import digest
 from kmsd.crypto.hsm import intake
 from kmsd.crypto.hsm import mechanisms as table
-from kmsd.crypto.hsm.errors import HANDLE_LOST, translate
+from kmsd.crypto.hsm.errors import HANDLE_LOST, WRAPPING_KEY_LOST, translate
 from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
 from kmsd.crypto.hsm.objects import BoundKey, HandleCache, Shape
 from kmsd.crypto.hsm.pool import Lease
@@ -69,6 +69,7 @@ class HsmProvider:
         inline: bool = True,
         cache_limit: int = 1000,
     ) -> None:
+        self._ring = ring
         self._pool = ring.pool
         self._abilities = ring.abilities
         self.capabilities = ring.abilities.capabilities()
@@ -132,18 +133,16 @@ class HsmProvider:
 
     def destroy(self, reference: KeyReference, material: Material) -> None:
         """Forget the handles; remove a resident key from the token. Raises HsmUnavailableError for the latter."""
+        self.forget(reference.uid)
+        if material.kind == "resident":
+            self._run(lambda lease: self._keeper.remove(lease, reference, material))
 
-        def call(lease: Lease) -> None:
-            self._handles.drop(lease, reference.uid)
-            self._keeper.remove(lease, reference, material)
-
+    def forget(self, uid: str) -> None:
+        """Remove an object's handles from the token's memory: another process destroyed or replaced it."""
         try:
-            self._run(call)
+            self._run(lambda lease: self._handles.drop(lease, uid))
         except HsmUnavailableError:
-            # The handles are void with the lost login; a token object would stay.
-            self._handles.drop(None, reference.uid)
-            if material.kind == "resident":
-                raise
+            self._handles.drop(None, uid)  # void with the lost login
 
     def token_attributes(self, use: KeyUse) -> dict[str, bool]:
         """sensitive, extractable, always_sensitive, never_extractable as the token itself has them."""
@@ -214,6 +213,8 @@ class HsmProvider:
         if iv or aad or tag:
             raise InvalidParametersError("RSA takes no IV, additional data or tag")
         scheme = parameters.rsa_scheme(use.parameters)
+        # PKCS#1 v1.5: the token tells good padding from bad, and so does this answer. Who decrypts what strangers
+        # send wants OAEP.
         if not self._abilities.decrypts(scheme):
             raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
         mechanism, parameter = table.rsa_cipher(scheme)
@@ -323,11 +324,16 @@ class HsmProvider:
 
     # --- within ---
 
-    def _run(self, call: Callable[[Lease], T], *, repeatable: bool = True) -> T:
+    def _run(self, call: Callable[[Lease], T], *, repeatable: bool = True, checks_input: bool = False) -> T:
         try:
-            return self._pool.run(call, repeatable=repeatable)
+            try:
+                return self._pool.run(call, repeatable=repeatable)
+            except HANDLE_LOST as error:
+                if isinstance(error, WRAPPING_KEY_LOST):
+                    self._ring.forget()
+                return self._pool.run(call, repeatable=repeatable)
         except PKCS11Error as error:
-            raise translate(error, checks_input=False) from error
+            raise translate(error, checks_input=checks_input) from error
 
     def _using(
         self,
@@ -341,18 +347,14 @@ class HsmProvider:
         cache_key = (use.uid, use.material.blob, family)
 
         def call(lease: Lease) -> T:
-            with self._handles.key(lease, cache_key, lambda _: self._keeper.load(lease, use, shape)) as key:
-                return operation(lease, key)
-
-        try:
             try:
-                return self._pool.run(call)
+                with self._handles.key(lease, cache_key, lambda _: self._keeper.load(lease, use, shape)) as key:
+                    return operation(lease, key)
             except HANDLE_LOST:
-                # Somebody else removed the object from the token's memory; the blob brings it back.
                 self._handles.drop(None, use.uid)
-                return self._pool.run(call)
-        except PKCS11Error as error:
-            raise translate(error, checks_input=checks_input) from error
+                raise
+
+        return self._run(call, checks_input=checks_input)
 
     def _shape(self, use: KeyUse) -> Shape:
         if use.object_type == ObjectType.PRIVATE_KEY:

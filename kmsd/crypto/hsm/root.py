@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import structlog
@@ -23,7 +24,7 @@ from pkcs11.types import Object, Session
 
 from kmsd.crypto.errors import CryptographicFailureError, SealError
 from kmsd.crypto.hsm.abilities import Abilities
-from kmsd.crypto.hsm.errors import MissingKeyError, translate
+from kmsd.crypto.hsm.errors import HANDLE_LOST, MissingKeyError, translate
 from kmsd.crypto.hsm.mechanisms import WRAP_FORMS, WRAPPING
 from kmsd.crypto.hsm.objects import READABLE, SENSITIVE, BoundKey, find
 from kmsd.crypto.hsm.pool import Lease, SessionPool
@@ -76,6 +77,11 @@ class TenantKeyRing:
         if known is None:
             known = lease.create(lambda holder: self._find(lease, holder, label))
         return BoundKey(session, known[0], KeyType.AES)
+
+    def forget(self) -> None:
+        """Look for every key anew: a handle turned out to be stale."""
+        with self._lock:
+            self._handles.clear()
 
     def is_trusted(self, tenant: str) -> bool:
         """Whether an officer marked the tenant's KEK as trusted: then new keys obey no other wrapping key."""
@@ -189,10 +195,13 @@ class HsmRoot:
     def destroy_tenant(self, tenant: str) -> None:
         self._ring.destroy(tenant)
 
-    def _run(self, call: Any, *, checks_input: bool) -> bytes:
+    def _run(self, call: Callable[[Lease], bytes], *, checks_input: bool) -> bytes:
         try:
-            result: bytes = self._ring.pool.run(call)
-            return result
+            try:
+                return self._ring.pool.run(call)
+            except HANDLE_LOST:
+                self._ring.forget()
+                return self._ring.pool.run(call)
         except PKCS11Error as error:
             raise translate(error, checks_input=checks_input) from error
 
