@@ -77,8 +77,7 @@ async def export(ctx: Context, key: ManagedObject) -> bytes:
 
 
 def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest) -> KeyBlock:
-    assert key.material is not None
-    kept = key.material.format or KeyFormatType.RAW
+    kept = (key.material and key.material.format) or KeyFormatType.RAW
     wanted = request.key_format_type
     if wanted is None:
         # 1.x gives the format of registration (1.4 §4.11), 2.x the default of the object (2.1 §4.26).

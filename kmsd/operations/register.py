@@ -13,7 +13,7 @@ from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations import shells
-from kmsd.operations.context import Context, reference, refused
+from kmsd.operations.context import Context, reference
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import unwrap
 from protocol.attributes import Template
@@ -49,7 +49,7 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     check_quota(ctx, 1)
     block: KeyBlock | None = getattr(wire, "key_block", None)
     if block is not None and block.key_wrapping_data is not None:
-        block = await unwrap(ctx, block)
+        block = await unwrap(ctx, block, block.key_wrapping_data)
         wire = replace(wire, key_block=block)
     template = _with_inner_attributes(request.attributes, block)
     key = begin(
@@ -90,8 +90,9 @@ def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
 
 
 async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None) -> ManagedObject:
-    with refused():
-        parsed = _parse(key, wire, block)
+    # Checking an RSA key takes milliseconds, so it goes where long calls go.
+    stated = block.cryptographic_algorithm if block is not None else None
+    parsed = await ctx.crypto(ctx.tenant.software, _parse, key, wire, block, algorithm=key.algorithm or stated)
     if parsed.algorithm is not None and key.object_type in making.USED_AS_KEYS:
         check_algorithm(ctx.tenant.policy, parsed.algorithm, parsed.length, parsed.curve)
     key = _described(key, parsed)

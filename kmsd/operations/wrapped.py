@@ -32,10 +32,9 @@ async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification:
     )
 
 
-async def unwrap(ctx: Context, block: KeyBlock) -> KeyBlock:
+async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock:
     """The plain Key Block of a wrapped one that a client registers. Raises KmsError."""
-    assert block.key_wrapping_data is not None
-    use = await _wrapping_key(ctx, block.key_wrapping_data, Purpose.UNWRAP)
+    use = await _wrapping_key(ctx, data, Purpose.UNWRAP)
     return await ctx.crypto(
         use.provider, unwrap_key_block, block, use.provider, use.permit, ctx.version, algorithm=use.key.algorithm
     )
@@ -47,7 +46,8 @@ async def _wrapping_key(
     with refused():
         check_specification(specification)
     information = specification.encryption_key_information
-    assert information is not None
+    if information is None:
+        raise KmsError(ResultReason.INVALID_FIELD, "the Encryption Key Information is missing")
     try:
         use = await permitted(ctx, information.unique_identifier, purpose, information.cryptographic_parameters)
     except KmsError as error:

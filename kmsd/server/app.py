@@ -23,7 +23,7 @@ from kmsd.server import systemd
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.identity import Peers
 from kmsd.server.listeners import Server, open_listeners, run_until_signal
-from kmsd.server.providers import open_tenants
+from kmsd.server.providers import StartError, open_tenants
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
 from kmsd.storage.store import Store
@@ -68,7 +68,10 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
 
 
 async def _serve_ports(server: Server, settings: Settings, ready: Callable[[], None]) -> None:
-    passed = [listener.socket for listener in systemd.passed_listeners()]
+    try:
+        passed = [listener.socket for listener in systemd.passed_listeners()]
+    except ValueError as error:
+        raise StartError(f"the sockets that the service manager passed: {error}") from error
     listeners = passed or open_listeners([(listener.host, listener.port) for listener in settings.listeners])
     async with trio.open_nursery() as nursery:
         await nursery.start(server.serve, listeners)
