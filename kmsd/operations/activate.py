@@ -1,4 +1,4 @@
-"""Activate: KMIP 1.4 §4.20, 2.1 §6.1.1."""
+"""Activate: KMIP 1.4 §4.19, 2.1 §6.1.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Destroy: KMIP 1.4 §4.22, 2.1 §6.1.15. The material is gone, the metadata stays."""
+"""Destroy: KMIP 1.4 §4.21, 2.1 §6.1.15. The material is gone, the metadata stays."""
 
 from __future__ import annotations
 

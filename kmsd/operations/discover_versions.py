@@ -1,4 +1,4 @@
-"""Discover Versions: KMIP 1.4 §4.27, 2.1 §6.1.16."""
+"""Discover Versions: KMIP 1.4 §4.26, 2.1 §6.1.16."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hash: KMIP 1.4 §4.38, 2.1 §6.1.24. No key, no secret: done here whatever the tenant's protection is."""
+"""Hash: KMIP 1.4 §4.37, 2.1 §6.1.24. No key, no secret: done here whatever the tenant's protection is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Revoke: KMIP 1.4 §4.21, 2.1 §6.1.44."""
+"""Revoke: KMIP 1.4 §4.20, 2.1 §6.1.44."""
 
 from __future__ import annotations
 

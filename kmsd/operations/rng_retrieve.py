@@ -1,4 +1,4 @@
-"""RNG Retrieve: KMIP 1.4 §4.36, 2.1 §6.1.54."""
+"""RNG Retrieve: KMIP 1.4 §4.35, 2.1 §6.1.49."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign: KMIP 1.4 §4.31, 2.1 §6.1.61."""
+"""Sign: KMIP 1.4 §4.31, 2.1 §6.1.55."""
 
 from __future__ import annotations
 

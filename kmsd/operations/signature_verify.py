@@ -1,4 +1,4 @@
-"""Signature Verify: KMIP 1.4 §4.32, 2.1 §6.1.62. A bad signature is an answer, no error."""
+"""Signature Verify: KMIP 1.4 §4.32, 2.1 §6.1.56. A bad signature is an answer, no error."""
 
 from __future__ import annotations
 
