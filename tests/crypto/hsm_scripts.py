@@ -125,6 +125,34 @@ def finalized_under_us(settings: TokenSettings) -> None:
     assert provider.is_short(Algorithm.AES, 16)
 
 
+def recovery_waits_for_calls(settings: TokenSettings) -> None:
+    """While a call is under way nobody logs in anew: its handles would come to name other keys."""
+    clock = Clock()
+    pool = settings.pool(clock=clock)
+    provider = opened(pool)
+    key = made(provider)
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay(lease: Lease) -> int:
+        inside.set()
+        assert leave.wait(30)
+        return lease.generation
+
+    generations: list[int] = []
+    thread = threading.Thread(target=lambda: generations.append(pool.run(stay)))
+    thread.start()
+    inside.wait()
+    called_under_us(pool.module, _C_FINALIZE, 0)
+    refused(lambda: provider.encrypt(key.use(Purpose.ENCRYPT), b"lost", None, None))
+    clock.now += FIRST_DELAY
+    for call in (pool.recover, lambda: provider.encrypt(key.use(Purpose.ENCRYPT), b"lost", None, None)):
+        assert "under way" in refused(call)
+    leave.set()
+    thread.join()
+    provider.encrypt(key.use(Purpose.ENCRYPT), b"back", None, None)
+    assert (generations, pool.generation) == ([1], 2)
+
+
 def sessions_closed_under_us(settings: TokenSettings) -> None:
     """C_CloseAllSessions logs out and takes every session object along; the blobs bring the keys back."""
     clock = Clock()

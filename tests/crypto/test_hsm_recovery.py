@@ -30,6 +30,10 @@ def test_a_module_that_was_finalized_is_initialised_again_and_the_keys_are_back(
     run_script("finalized_under_us", softhsm)
 
 
+def test_nobody_logs_in_while_a_call_is_under_way(softhsm: TokenSettings) -> None:
+    run_script("recovery_waits_for_calls", softhsm)
+
+
 def test_no_handle_outlives_the_login(softhsm: TokenSettings) -> None:
     run_script("sessions_closed_under_us", softhsm)
 
