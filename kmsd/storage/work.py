@@ -46,9 +46,6 @@ class UnitOfWork:
         """The state given so far, which no one else sees yet."""
         return self._inserts.get(uid) or self._updates.get(uid)
 
-    def objects(self) -> list[ManagedObject]:
-        return [*self._inserts.values(), *self._updates.values()]
-
     @property
     def inserts(self) -> list[ManagedObject]:
         return list(self._inserts.values())

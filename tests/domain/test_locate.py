@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kmsd.domain.errors import KmsError
-from kmsd.domain.locate import LARGEST_DATE, LocateQuery, matches, number, prepare
-from protocol.attributes import Attribute
+from kmsd.domain.locate import LARGEST_DATE, Between, LocateQuery, matches, number, overdue, prepare, terms
+from protocol.attributes import ATTRIBUTES, Attribute
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -23,7 +23,7 @@ from protocol.enums import (
     StorageStatusMask,
     UsageLimitsUnit,
 )
-from protocol.structures import CryptographicParameters, Link, Name, UsageLimits
+from protocol.structures import CryptographicParameters, Link, Name, UsageLimits, X509CertificateSubject
 from protocol.ttlv import Item, ItemType
 from tests.storage.samples import NOW, aes_key, custom, name
 
@@ -244,3 +244,44 @@ def test_a_mask_and_a_number_of_one_value_differ() -> None:
     key = aes_key()
     assert key.algorithm == CryptographicAlgorithm.AES == MASK.SIGN | MASK.VERIFY
     assert not matches(asked(Attribute("Cryptographic Usage Mask", MASK.SIGN)), key)
+
+
+def test_each_of_a_repeated_field_s_values_is_found() -> None:
+    def subject(*names: bytes) -> Attribute:
+        value = X509CertificateSubject(subject_distinguished_name=b"cn=a", subject_alternative_names=names)
+        return Attribute("X.509 Certificate Subject", value)
+
+    key = aes_key(subject(b"one", b"two"))
+    assert matches(asked(subject(b"two")), key)
+    assert matches(asked(subject(b"two", b"one")), key)
+    assert not matches(asked(subject(b"two", b"three")), key)
+
+
+def test_an_attribute_that_is_not_searched_by_is_refused_and_not_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ATTRIBUTES, "Comment", replace(ATTRIBUTES["Comment"], searchable=False))
+    comment = Attribute("Comment", "for nobody")
+    with pytest.raises(KmsError) as refusal:
+        prepare(asked(comment))
+    assert refusal.value.reason == ResultReason.FEATURE_NOT_SUPPORTED
+    assert not any("nobody" in term for term, _ in terms(aes_key(comment)))
+
+
+def test_what_is_no_attribute_is_not_indexed() -> None:
+    assert not any("77" in term for term, _ in terms(aes_key(Attribute("Strength", 0x777777))))
+
+
+def test_a_value_of_no_kmip_type_is_a_mistake_of_ours() -> None:
+    with pytest.raises(TypeError, match="float"):
+        prepare(asked(Attribute("Cryptographic Length", 1.5)))
+
+
+def test_what_is_overdue_is_found_whatever_its_storage_status() -> None:
+    search = overdue("acme", NOW)
+    assert search.tenant == "acme"
+    assert set(search.statuses) == {int(status) for status in StorageStatusMask}
+    due = {term for term, _ in terms(aes_key(Attribute("Activation Date", NOW)))}
+    not_due = {term for term, _ in terms(aes_key(Attribute("Activation Date", NOW + 1)))}
+    (between,) = search.conditions
+    assert isinstance(between, Between)
+    assert any(between.low <= term <= between.high for term in due)
+    assert not any(between.low <= term <= between.high for term in not_due)
