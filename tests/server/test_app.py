@@ -1,0 +1,164 @@
+"""The whole daemon in a process of its own: started, activated by socket, reloaded, refused, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmsd.client import KmipError, SyncClient
+from protocol.enums import ResultReason
+from protocol.versions import V1_4
+from tests.daemon import HOST, KMSD, Daemon, free_port, serving, set_up
+
+DEADLINE = 20
+
+
+def connect(daemon: Daemon, name: str = "acme-app", **more: Any) -> SyncClient:
+    return SyncClient(
+        daemon.host,
+        daemon.port,
+        certificate=daemon.certificate(name),
+        private_key=daemon.key(name),
+        ca=daemon.ca,
+        **more,
+    )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    path = tmp_path / "dev"
+    set_up(path, free_port(), hsm=False)
+    return path
+
+
+def test_activated_by_socket_it_serves_on_the_passed_one_and_tells_the_manager(directory: Path) -> None:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        socket.create_server((HOST, 0)) as listener,
+    ):
+        manager.bind(str(directory / "notify"))
+        manager.settimeout(DEADLINE)
+        port = listener.getsockname()[1]
+        # What systemd does between fork and exec: the socket as descriptor 3, LISTEN_PID the new process itself.
+        shell = f'export LISTEN_PID=$$; exec 3<&{listener.fileno()}; exec "$@"'
+        process = subprocess.Popen(
+            ["/bin/bash", "-c", shell, "kmsd", *KMSD, "serve", "--config", str(directory / "kmsd.yaml")],
+            env={**os.environ, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(directory / "notify")},
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        with process:
+            try:
+                assert manager.recv(4096).startswith(b"READY=1")
+                with connect(Daemon(HOST, port, directory, False, process.pid)) as client:
+                    assert client.discover_versions()
+                process.send_signal(signal.SIGTERM)
+                assert manager.recv(4096) == b"STOPPING=1"
+                assert process.wait(DEADLINE) == 0
+            finally:
+                process.kill()
+
+
+def test_a_hangup_serves_the_new_certificate_and_keeps_what_is_connected(directory: Path) -> None:
+    port = free_port()
+    set_up(directory, port, hsm=False)
+    with serving(directory, port) as daemon, connect(daemon) as client:
+        before = server_certificate(daemon)
+        for file in ("server.pem", "server.key"):
+            (directory / file).unlink()
+        set_up(directory, port, hsm=False)
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: server_certificate(daemon) != before)
+        assert client.discover_versions()
+        (directory / "kmsd.yaml").write_text("nonsense: true\n")
+        os.kill(daemon.pid, signal.SIGHUP)
+        until(lambda: "not reloaded" in daemon.log.read_text())
+        with connect(daemon) as another:
+            assert another.discover_versions()
+
+
+def server_certificate(daemon: Daemon) -> bytes:
+    context = ssl.create_default_context(cafile=daemon.ca)
+    context.load_cert_chain(daemon.certificate(), daemon.key())
+    with (
+        socket.create_connection((daemon.host, daemon.port)) as raw,
+        context.wrap_socket(raw, server_hostname=daemon.host) as tls,
+    ):
+        certificate = tls.getpeercert(binary_form=True)
+    assert certificate is not None
+    return certificate
+
+
+@pytest.fixture
+def with_password(directory: Path) -> Iterator[Daemon]:
+    hashed = subprocess.run(
+        [*KMSD, "hash-password"], input="right\n", capture_output=True, text=True, check=True
+    ).stdout.strip()
+    path = directory / "kmsd.yaml"
+    text = path.read_text()
+    old = "certificate: {common_name: acme-app}\n"
+    assert old in text
+    path.write_text(text.replace(old, f"{old}        password: '{hashed}'\n"))
+    port = int(text.partition("port: ")[2].split()[0])
+    with serving(directory, port) as daemon:
+        yield daemon
+
+
+def test_a_client_with_a_password_needs_both(with_password: Daemon) -> None:
+    for username, password in (("acme-app", "wrong"), ("other", "right")):
+        with (
+            connect(with_password, version=V1_4, username=username, password=password) as client,
+            pytest.raises(KmipError) as refused,
+        ):
+            client.create()
+        assert refused.value.reason == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+    with connect(with_password, version=V1_4) as client, pytest.raises(KmipError) as refused:
+        client.create()
+    assert refused.value.reason == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+    with connect(with_password, version=V1_4, username="acme-app", password="right") as client:
+        for _ in range(2):
+            assert client.create()
+    assert "right" not in with_password.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "says"),
+    [
+        (lambda d: (d / "kmsd.yaml").write_text("tenants: 3\n"), "kmsd.yaml:1: tenants"),
+        (lambda d: (d / "credentials" / "root-key").unlink(), "root-key"),
+        (lambda d: (d / "kmsd.db").write_bytes(b"no database" * 100), "kmsd does not start"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_served(
+    directory: Path, break_it: Callable[[Path], object], says: str
+) -> None:
+    break_it(directory)
+    done = subprocess.run(
+        [*KMSD, "serve", "--config", str(directory / "kmsd.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "kmsd ready" not in done.stdout
