@@ -1,0 +1,1 @@
+"""The published OASIS test cases, replayed unmodified against a daemon over TLS."""

@@ -1,0 +1,40 @@
+"""`python -m tests.conformance [PATTERN ...]`: play the cases whose name holds a pattern, print what came of it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conformance.cases import all_cases
+from tests.conformance.report import table
+from tests.conformance.runner import Outcome, Result, run
+from tests.conformance.server import Connection, daemon_for, tenant_of
+
+
+def main(patterns: list[str]) -> int:
+    """The number of cases that failed."""
+    cases = [case for case in all_cases() if not patterns or any(pattern in str(case) for pattern in patterns)]
+    if not cases:
+        print("no such cases, or no shared folder")
+        return 1
+    results: list[Result] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="kmsd-conformance-") as directory,
+        daemon_for(cases, Path(directory) / "dev") as daemon,
+    ):
+        for case in cases:
+            connection = Connection(daemon, tenant_of(case))
+            try:
+                results.append(run(case, connection))
+            finally:
+                connection.close()
+    for result in results:
+        if result.outcome is not Outcome.PASSED:
+            print(f"{result.outcome.value}: {result.text}")
+    print(table(results))
+    return sum(result.outcome in (Outcome.FAILED, Outcome.NOT_OFFERED) for result in results)
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))

@@ -1,0 +1,76 @@
+"""Replays a case over a transport (bytes in, bytes out) and tells how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from protocol import ttlv
+from protocol.enums import ResultReason
+from protocol.errors import ProtocolError
+from protocol.names import Tag
+from protocol.ttlv import Item
+from tests.conformance.cases import Case, Step
+from tests.conformance.compare import Comparator, Difference
+from tests.conformance.history import History, batch_items, value_of
+from tests.conformance.placeholders import Bindings, UnboundError
+
+Transport = Callable[[bytes], bytes]
+"""One request, as bytes, to its response. Raises OSError where the server hangs up."""
+
+
+class Outcome(Enum):
+    PASSED = "passed"
+    FAILED = "failed"
+    EXPECTED = "known exception"
+    NOT_OFFERED = "operation not offered"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a case ended; for all but PASSED, at which step and why."""
+
+    case: str
+    outcome: Outcome
+    step: int = 0
+    operations: Sequence[str] = ()
+    differences: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def text(self) -> str:
+        return f"{self.case} step {self.step} ({'+'.join(self.operations)}): {'; '.join(self.differences)}"
+
+
+def play(case: str, steps: Sequence[Step], transport: Transport) -> Result:
+    """Every exchange in order, until one differs in a way that is not permitted."""
+    bindings, history = Bindings(int(time.time())), History()
+    comparator = Comparator(bindings, history)
+    for step in steps:
+        try:
+            request = bindings.request(step.request)
+        except UnboundError as error:
+            return Result(case, Outcome.FAILED, step.number, step.operations, (f"nothing has set {error}",))
+        history.sent(request)
+        try:
+            response = ttlv.decode(transport(ttlv.encode(request)))
+        except (OSError, ProtocolError) as error:
+            text = f"{type(error).__name__}: {error}"
+            return Result(case, Outcome.FAILED, step.number, step.operations, (text,))
+        history.received(request, response)
+        differences = comparator.message(step.response, response, request)
+        if differences:
+            outcome = Outcome.NOT_OFFERED if _refused_as_unknown(response, differences) else Outcome.FAILED
+            return Result(case, outcome, step.number, step.operations, [str(d) for d in differences])
+        bindings.remember(response)
+    return Result(case, Outcome.PASSED)
+
+
+def _refused_as_unknown(response: Item, differences: Sequence[Difference]) -> bool:
+    reasons = [value_of(item, Tag.RESULT_REASON) for item in batch_items(response)]
+    return ResultReason.OPERATION_NOT_SUPPORTED in reasons and any(d.path[-1] == "ResultStatus" for d in differences)
+
+
+def run(case: Case, transport: Transport) -> Result:
+    return play(str(case), case.steps(), transport)
