@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.attributes import Attribute
-from protocol.compiler import STRUCTURE, NotInVersion, decoder, encoder, name_of, pack_head
+from protocol.compiler import STRUCTURE, NotInVersion, Writer, decoder, encoder, name_of, pack_head
 from protocol.enums import (
     CertificateRequestType,
     CertificateType,
@@ -249,14 +249,21 @@ class ManagedObject:
             found: ManagedObject = decoder(tags[head >> 8], version)(buffer, start, stop)
             return found
 
+        writers: dict[type, tuple[int, Writer]] = {}
+
         def write(value: ManagedObject, out: list[bytes]) -> int:
-            tag = table_of(type(value)).tag
-            if tag not in tags:
-                raise NotInVersion(f"this version has no {name_of(tag)}")
+            cls = type(value)
+            found = writers.get(cls)
+            if found is None:
+                tag = table_of(cls).tag
+                if tag not in tags:
+                    raise NotInVersion(f"this version has no {name_of(tag)}")
+                found = writers[cls] = tag << 8 | STRUCTURE, encoder(cls, version)
+            head, write_fields = found
             place = len(out)
             out.append(b"")
-            size = encoder(type(value), version)(value, out)
-            out[place] = pack_head(tag << 8 | STRUCTURE, size)
+            size = write_fields(value, out)
+            out[place] = pack_head(head, size)
             return 8 + size
 
         return Form(tuple(tag << 8 | STRUCTURE for tag in tags), many=False, read=read, write=write)

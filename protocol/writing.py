@@ -28,7 +28,7 @@ def encoder(cls: type, version: ProtocolVersion) -> Writer:
 def item_writer(hint: Any, tag: int, version: ProtocolVersion) -> Writer:
     """`write(value, out)` of one whole item of the tag. Raises NotInVersion where the version lacks the value."""
     row = Field(name_of(tag), tag, kind_of(hint), True, False, None, Gate())
-    return _writer(Source(object, version, Table(tag, ())), row, row.kind)
+    return _writer(Source(object, version, Table(tag, ())), row, row.kind, enclosed=False)
 
 
 _PACK = {
@@ -106,8 +106,12 @@ def _write_value(source: Source, row: Field, kind: Kind, skip: str) -> None:
             source.depth -= 1
         source.put(f"else: {refuse}")
     elif isinstance(kind, Chosen):
-        writers = source.name(ByKey(kind.table, lambda entry: _writer(source, row, entry)), "writers")
-        source.put(f"s += {writers}[{source.key(kind.field)}](x, out, o, {source.given})")
+        enclosed = any(map(_needs_given, kind.table.values()))
+        more = f", o, {source.given}" if enclosed else ""
+        writers = source.name(
+            ByKey(kind.table, lambda entry: _writer(source, row, entry, enclosed=enclosed)), "writers"
+        )
+        source.put(f"s += {writers}[{source.key(kind.field)}](x, out{more})")
     elif isinstance(kind, Nested):
         name = source.lazily(kind.python, encoder, "write")
         given = table_of(kind.python).given
@@ -143,8 +147,19 @@ def _write_enumeration(source: Source, kind: Leaf, head: int, skip: str) -> None
         source.put(f"if b is None: b = pack_u({head:#x}, 4, x)", "w(b); s += 16")
 
 
-def _writer(source: Source, row: Field, kind: Kind) -> Writer:
+def _needs_given(kind: Kind) -> bool:
+    """Whether a value of the kind cannot be written without a field of the structure that encloses it."""
+    if isinstance(kind, Choice):
+        return any(map(_needs_given, kind.members))
+    return isinstance(kind, Nested) and table_of(kind.python).given is not None
+
+
+def _writer(source: Source, row: Field, kind: Kind, *, enclosed: bool) -> Writer:
     """A function that writes one whole item, for an entry of a ChosenBy table."""
+    if isinstance(kind, Formed):
+        write = form_of(source, kind).write
+        # The payload of every message comes by here: no call more than it needs.
+        return (lambda value, out, o, given: write(value, out)) if enclosed else write
     inner = Source(source.cls, source.version, source.table)
     inner.names["cls"] = source.cls
     inner.put("def write(x, out, o=None, given=None):", "    w = out.append", "    s = 0")
