@@ -197,8 +197,6 @@ def _fields(cls: type, given: str | None) -> tuple[Field, ...]:
         except TypeError as error:
             raise TypeError(f"{cls.__name__}.{name}: {error}") from None
         fields.append(row)
-    if not fields and hints:
-        raise TypeError(f"{cls.__name__} has no fields")
     return tuple(fields)
 
 

@@ -68,10 +68,8 @@ def unwritable(cls: type, name: str, value: object) -> ProtocolError:
 
 
 def _type_name(head: int) -> str:
-    try:
-        return ItemType(head & 255).name.replace("_", " ").title()
-    except ValueError:
-        return f"item of type {head & 255}"
+    item_type = ItemType(head & 255)
+    return item_type.name.replace("_", " ").title() if item_type.known else f"item of type {head & 255}"
 
 
 def big_integer(head: int, value: int) -> bytes:

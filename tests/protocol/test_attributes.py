@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +23,7 @@ from protocol.compiler import decode, encode
 from protocol.enums import CryptographicAlgorithm, NameType, ObjectType, State
 from protocol.errors import ProtocolError
 from protocol.names import TAG_SINCE, Tag
-from protocol.schema import AttributeList, References, SingleAttribute, TwoForms, structure
+from protocol.schema import AttributeList, References, SingleAttribute, TwoForms, WireForm, structure
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
 from protocol.ttlv import decode as decode_item
@@ -349,3 +349,58 @@ def test_names_keys_and_rules() -> None:
     assert Attribute("Name", "x", vendor="acme").key != NAME.key
     assert AttributeReference("place", "acme").key == VENDOR.key
     assert AttributeReference("Name").key == NAME.key
+
+
+# ---- what is wrong ----------------------------------------------------------------------------------------------
+def payload(*children: Item) -> bytes:
+    return encode_item(Item(Tag.REQUEST_PAYLOAD, ItemType.STRUCTURE, children))
+
+
+def nested(tag: Tag, *children: Item) -> Item:
+    return Item(tag, ItemType.STRUCTURE, children)
+
+
+VENDOR_ITEM = Item(Tag.VENDOR_IDENTIFICATION, ItemType.TEXT_STRING, "acme")
+PLACE = Item(Tag.ATTRIBUTE_NAME, ItemType.TEXT_STRING, "place")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        pytest.param(nested(Tag.ATTRIBUTE_REFERENCE, VENDOR_ITEM), id="no name"),
+        pytest.param(nested(Tag.ATTRIBUTE_REFERENCE, PLACE), id="no vendor"),
+        pytest.param(nested(Tag.ATTRIBUTE_REFERENCE, VENDOR_ITEM, PLACE, PLACE), id="two names"),
+    ],
+)
+def test_a_reference_to_a_vendors_attribute_is_a_vendor_and_a_name(reference: Item) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        decode(Named, payload(reference), V2_1)
+    assert caught.value.path[:2] == ("RequestPayload", "AttributeReference")
+
+
+def test_a_vendor_attribute_without_a_value_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="AttributeValue is missing"):
+        decode(Single, payload(nested(Tag.NEW_ATTRIBUTE, nested(Tag.ATTRIBUTE, VENDOR_ITEM, PLACE))), V2_1)
+
+
+def test_an_unknown_name_of_1_x_cannot_be_said_in_2_x() -> None:
+    unknown = Attribute("No Such Thing", Item(Tag.ATTRIBUTE_VALUE, ItemType.INTEGER, 1))
+    with pytest.raises(ProtocolError, match="not an attribute of this version"):
+        encode(Single(attribute=unknown), V2_1)
+
+
+def test_a_template_name_does_not_leave_its_template() -> None:
+    data = encode(InTemplate(template=Template((), (NAME.value,))), V1_4)
+    head = b"\x42\x00\x53\x01\0\0\0"
+    at = data.index(head) + len(head)
+    with pytest.raises(ProtocolError) as caught:
+        decode(InTemplate, data[:at] + bytes([data[at] + 8]) + data[at + 1 :], V1_4)
+    assert caught.value.path == ("RequestPayload", "TemplateAttribute")
+
+
+@pytest.mark.parametrize(("cls", "marker"), [(Attribute, References()), (AttributeReference, AttributeList())])
+def test_a_marker_of_another_type_is_a_type_error(cls: Any, marker: WireForm) -> None:
+    with pytest.raises(TypeError, match="cannot be written as"):
+        cls.__wire_form__(marker, V1_4)
+    with pytest.raises(TypeError, match="cannot be written as"):
+        Template.__wire_form__(marker, V2_1)

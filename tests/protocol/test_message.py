@@ -234,3 +234,11 @@ def test_a_response_is_not_a_request() -> None:
         decode_request(data)
     with pytest.raises(ProtocolError):
         decode_response(GOOD)
+
+
+def test_an_item_that_cannot_be_written_names_its_message() -> None:
+    item = ResponseBatchItem(result_status=None)  # type: ignore[arg-type]
+    header = ResponseHeader(protocol_version=V1_4, time_stamp=0, batch_count=1)
+    with pytest.raises(ProtocolError) as caught:
+        encode_response(ResponseMessage(header, (item,)))
+    assert caught.value.path[0] == "ResponseMessage"

@@ -194,6 +194,22 @@ def test_the_bits_of_a_mask_are_kept_and_cached_nowhere() -> None:
     assert len(CryptographicUsageMask._value2member_map_) == before
 
 
+@structure(tag=Tag.KEY_VALUE)
+class GateOnTheType:
+    data: Annotated[bytes, Since(1, 2)] | None = None
+
+
+def test_a_version_may_be_said_on_the_type_as_well() -> None:
+    value = GateOnTheType(data=b"d")
+    assert decode(GateOnTheType, encode(value, V1_2), V1_2) == value
+    assert encode(value, V1_0) == encode(GateOnTheType(), V1_0)
+
+
+def test_an_unknown_item_type_is_named_by_its_number() -> None:
+    error = refused(body(U + "42002a3f00000004" + "0000000100000000"))
+    assert "item of type 63" in error.message
+
+
 # ---- strictness -------------------------------------------------------------------------------------------------
 HEAD = bytes.fromhex("42004501")
 
