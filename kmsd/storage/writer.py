@@ -29,13 +29,15 @@ log = structlog.get_logger(__name__)
 WAITING_LIMIT = 1024
 """Units that may wait; a commit beyond waits for its place, and may still be cancelled there."""
 GROUP_LIMIT = 64
-QUICK_SECONDS = 0.001
+QUICK_SECONDS = 0.003
 """Commits that take less on average run on the event loop."""
 PROBE_GROUPS = 64
 """After so many commits in threads one is tried on the loop again: in a thread the wait for the interpreter's
 lock is measured as well, and looks like a slow disk."""
 CHECKPOINT_ROWS = 8000
 """Changed rows after which the write-ahead log is brought into the file, some 16 to 32 MiB of log."""
+LONGEST_LOG_PAGES = 16384
+"""Pages of 4 KiB after which commits pause once, so that the log starts anew."""
 
 
 @dataclass(slots=True)
@@ -89,10 +91,10 @@ class Writer:
         while True:
             await self._much.wait()
             self._much = trio.Event()
-            await trio.to_thread.run_sync(self.checkpoint, limiter=self._checkpoint_limiter)
-            # The log starts anew only when all of it is in the file at the start of a transaction. While commits
-            # go on that never is so by itself: the writer brings in what little is left between two of them.
-            self._settle = True
+            pages = await trio.to_thread.run_sync(self.checkpoint, limiter=self._checkpoint_limiter)
+            # The log starts anew only when all of it is in the file at the start of a transaction. A pause between
+            # commits is enough for that; where there is none, the log grows until the writer makes one.
+            self._settle = pages > LONGEST_LOG_PAGES
 
     async def commit(self, unit: Unit) -> None:
         """Hand over and wait for the outcome; cancelling stops waiting for a place, never for an outcome."""
@@ -161,10 +163,15 @@ class Writer:
             # Others run, and hand over what they have, before the next group is taken.
             await trio.lowlevel.checkpoint()
 
-    def checkpoint(self) -> None:
-        """Bring into the file what of the log no reader needs any more. Blocks, but not other writers."""
+    def checkpoint(self) -> int:
+        """Bring into the file what of the log no reader needs any more, and return the length of the log in pages.
+
+        Blocks, but not other writers.
+        """
         try:
-            self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            _, pages, _ = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.OperationalError as error:
             # Nothing is lost: the log keeps what is not in the file. Reads go on even with a full disk.
             log.warning("checkpoint failed", error=str(error))
+            return 0
+        return int(pages)

@@ -267,7 +267,7 @@ def test_an_attribute_that_is_not_searched_by_is_refused_and_not_indexed(monkeyp
 
 
 def test_what_is_no_attribute_is_not_indexed() -> None:
-    assert not any("77" in term for term, _ in terms(aes_key(Attribute("Strength", 0x777777))))
+    assert not any(term.startswith("Strength") for term, _ in terms(aes_key(Attribute("Strength", 5))))
 
 
 def test_a_value_of_no_kmip_type_is_a_mistake_of_ours() -> None:

@@ -302,6 +302,7 @@ async def test_commits_in_threads_store_the_same(tmp_path: Path, monkeypatch: py
 
 async def test_the_log_is_brought_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "CHECKPOINT_ROWS", 100)
+    monkeypatch.setattr(writer, "LONGEST_LOG_PAGES", 20)
     path = tmp_path / "kmsd.db"
     async with running(path) as store:
         for _ in range(300):
