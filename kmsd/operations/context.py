@@ -147,7 +147,10 @@ class Context:
                 return self._referenced(identifier)
         if identifier is None:
             if self.batch.placeholder is None:
-                raise invalid_field("no Unique Identifier is given and the ID Placeholder is empty")
+                # What would have filled it found or made nothing: there is no such object.
+                raise KmsError(
+                    ResultReason.OBJECT_NOT_FOUND, "no Unique Identifier is given and the ID Placeholder is empty"
+                )
             return self.batch.placeholder
         if isinstance(identifier, str):
             return identifier

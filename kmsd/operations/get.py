@@ -33,6 +33,8 @@ SECRETS = frozenset(ObjectType) - {
 async def handle(ctx: Context, request: GetRequest) -> GetResponse:
     key = await ctx.load(request.unique_identifier)
     specification = request.key_wrapping_specification
+    if "Key Value Present" in key.attributes and not lifecycle.is_destroyed(key):
+        return _without_value(key)
     _check_exportable(key, wrapped=specification is not None)
     if request.key_wrap_type == KeyWrapType.AS_REGISTERED and specification is not None:
         raise KmsError(ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED, "the object is not kept wrapped")
@@ -50,6 +52,19 @@ async def handle(ctx: Context, request: GetRequest) -> GetResponse:
         # KMIP 1.4 §3.34: no longer fresh "as soon as the object has been served to a client".
         ctx.save(key.set("Fresh", False))
     return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=wire)
+
+
+def _without_value(key: ManagedObject) -> GetResponse:
+    """An object of which the server has only the attributes: its Key Block without Key Value (KMIP 1.4 §2.1.3)."""
+    wire: Any = shells.restore(key)
+    block = KeyBlock(
+        key_format_type=key.attributes.get("Key Format Type", KeyFormatType.RAW),
+        cryptographic_algorithm=key.algorithm,
+        cryptographic_length=key.length or None,
+    )
+    return GetResponse(
+        object_type=key.object_type, unique_identifier=key.uid, managed_object=replace(wire, key_block=block)
+    )
 
 
 def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:

@@ -47,7 +47,7 @@ async def test_the_id_placeholder_carries_an_object_through_a_batch(app: Caller,
 
 async def test_the_id_placeholder_dies_with_its_batch(app: Caller) -> None:
     await app.call(create())
-    assert await app.refused(activate()) == ResultReason.INVALID_FIELD
+    assert await app.refused(activate()) == ResultReason.ITEM_NOT_FOUND
 
 
 async def test_locating_one_object_fills_the_placeholder_and_several_empty_it(app: Caller) -> None:
