@@ -15,6 +15,7 @@ from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from protocol.attributes import CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
 from protocol.enums import ObjectType, ResultReason, State
+from protocol.structures import UsageLimits
 from protocol.ttlv import Item
 from protocol.versions import V1_4, ProtocolVersion
 
@@ -166,6 +167,11 @@ def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, n
         reached = key.attributes.get(spec.name)
         if reached is not None and reached <= now:
             raise wrong_state(f"the {spec.name} has passed")
+    if spec.name == "Usage Limits":
+        limits = key.attributes.get(spec.name)
+        if limits is not None and limits.usage_limits_count != limits.usage_limits_total:
+            # KMIP 1.4 §3.21: the total "SHALL NOT be changed once the object begins to be used".
+            raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, "some of the Usage Limits is used: they stay as they are")
     return spec
 
 
@@ -191,10 +197,22 @@ def add(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
             raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} has a value already")
         _guard_hsm(key, attribute)
         if not spec.multiple:
-            return _applied(key, key.attributes.set(spec.name, attribute.value), now)
+            return _applied(key, key.attributes.set(spec.name, _initial(attribute)), now)
     if attribute.value in key.attributes.values(attribute.key):
         raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{attribute.key} has this value already")
     return _applied(key, key.attributes.add(attribute), now)
+
+
+def _initial(attribute: Attribute) -> Any:
+    """The first value of an attribute: the count of Usage Limits starts at the total (KMIP 1.4 §3.21)."""
+    if isinstance(attribute.value, UsageLimits):
+        return full(attribute.value)
+    return attribute.value
+
+
+def full(limits: UsageLimits) -> UsageLimits:
+    """Usage Limits of which nothing is used yet, whatever count the client says."""
+    return replace(limits, usage_limits_count=limits.usage_limits_total)
 
 
 def modify(key: ManagedObject, attribute: Attribute, current: Attribute | None, now: int) -> ManagedObject:
@@ -212,7 +230,7 @@ def modify(key: ManagedObject, attribute: Attribute, current: Attribute | None, 
         raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{attribute.key} has no value yet")
     position = _position(present, attribute.index, current)
     changed = list(present)
-    changed[position] = replace(present[position], value=attribute.value)
+    changed[position] = replace(present[position], value=_initial(attribute))
     return _applied(key, key.attributes.replace_instances(attribute.key, tuple(changed)), now)
 
 
@@ -227,7 +245,7 @@ def set_(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
         allowed = spec.modifiable_by_client if spec.name in key.attributes else spec.set_by != "server"
         if not allowed:
             raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is the server's to set")
-    return _applied(key, key.attributes.put(replace(attribute, index=None)), now)
+    return _applied(key, key.attributes.put(replace(attribute, index=None, value=_initial(attribute))), now)
 
 
 def delete(

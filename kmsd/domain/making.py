@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from kmsd.domain import lifecycle
+from kmsd.domain import attribute_rules, lifecycle
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 from protocol.attributes import Attribute
@@ -28,7 +28,6 @@ from protocol.structures import (
     Digest,
     ProtectionStorageMasks,
     RNGParameters,
-    UsageLimits,
 )
 from protocol.ttlv import Item
 
@@ -151,15 +150,7 @@ def candidate(
     )
     limits = attributes.get("Usage Limits")
     if limits is not None:
-        # KMIP 1.4 §3.21: the count starts at the total, whatever the client says.
-        attributes = attributes.set(
-            "Usage Limits",
-            UsageLimits(
-                usage_limits_total=limits.usage_limits_total,
-                usage_limits_count=limits.usage_limits_total,
-                usage_limits_unit=limits.usage_limits_unit,
-            ),
-        )
+        attributes = attributes.set("Usage Limits", attribute_rules.full(limits))
     key = ManagedObject(
         uid=uid,
         tenant=tenant,

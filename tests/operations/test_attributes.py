@@ -13,6 +13,7 @@ from protocol.enums import (
     ObjectType,
     ResultReason,
     State,
+    UsageLimitsUnit,
 )
 from protocol.names import Tag
 from protocol.operations.add_attribute import AddAttributeRequest
@@ -21,6 +22,7 @@ from protocol.operations.get_attribute_list import GetAttributeListRequest
 from protocol.operations.get_attributes import GetAttributesRequest
 from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.set_attribute import SetAttributeRequest
+from protocol.structures import UsageLimits
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_4, V2_0, V2_1
 from tests.operations.conftest import NOW, Caller, Server
@@ -248,3 +250,11 @@ async def test_the_usage_mask_is_not_the_clients_to_widen(app: Caller, uid: str)
         await app.refused(ModifyAttributeRequest(unique_identifier=uid, new_attribute=wider))
         == ResultReason.PERMISSION_DENIED
     )
+
+
+async def test_added_usage_limits_start_unused(app: Caller) -> None:
+    uid = (await app.call(create())).unique_identifier
+    limits = UsageLimits(usage_limits_total=1000, usage_limits_unit=UsageLimitsUnit.BYTE)
+    added = await app.call(AddAttributeRequest(unique_identifier=uid, new_attribute=Attribute("Usage Limits", limits)))
+    assert added.attribute.value.usage_limits_count == 1000
+    assert shown(await app.call(attributes(uid)))["Usage Limits"].usage_limits_count == 1000
