@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 from tests.conformance.cases import all_cases
+from tests.conformance.history import History
 from tests.conformance.report import table
 from tests.conformance.runner import Outcome, Result, run
 from tests.conformance.server import Connection, daemon_for, tenant_of
@@ -19,14 +21,16 @@ def main(patterns: list[str]) -> int:
         print("no such cases, or no shared folder")
         return 1
     results: list[Result] = []
+    histories: defaultdict[str, History] = defaultdict(History)
     with (
         tempfile.TemporaryDirectory(prefix="kmsd-conformance-") as directory,
         daemon_for(cases, Path(directory) / "dev") as daemon,
     ):
         for case in cases:
-            connection = Connection(daemon, tenant_of(case))
+            tenant = tenant_of(case)
+            connection = Connection(daemon, tenant)
             try:
-                results.append(run(case, connection))
+                results.append(run(case, connection, histories[tenant]))
             finally:
                 connection.close()
     for result in results:
