@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -20,6 +21,11 @@ class Row(NamedTuple):
 COMMANDS: dict[str, Row] = {
     "serve": Row("kmsd.cli.serve", "serve", "Serve KMIP."),
     "check-config": Row("kmsd.cli.check_config", "check_config", "Check a configuration without starting."),
+    "key": Row("kmsd.cli.key", "key", "Create, read, change and destroy keys."),
+    "encrypt": Row("kmsd.cli.encrypt", "encrypt", "Encrypt with a key of the server."),
+    "decrypt": Row("kmsd.cli.decrypt", "decrypt", "Decrypt what `kmsd encrypt` made."),
+    "sign": Row("kmsd.cli.sign", "sign", "Sign with a key of the server."),
+    "verify": Row("kmsd.cli.verify", "verify", "Verify a signature with a key of the server."),
     "hash-password": Row("kmsd.cli.hash_password", "hash_password", "Hash a client's password."),
     "dev": Row("kmsd.cli.dev", "dev", "Set up a development directory.", hidden=True),
 }
@@ -28,11 +34,15 @@ COMMANDS: dict[str, Row] = {
 class LazyGroup(click.Group):
     """A group whose commands are rows of a table until one of them is called."""
 
+    def __init__(self, *args: Any, rows: Mapping[str, Row], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rows = rows
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = COMMANDS.get(cmd_name)
+        row = self._rows.get(cmd_name)
         if row is None:
             return None
         command = getattr(import_module(row.module), row.attribute)
@@ -42,7 +52,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, row.summary) for name, row in COMMANDS.items() if not row.hidden])
+            formatter.write_dl([(name, row.summary) for name, row in self._rows.items() if not row.hidden])
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -53,7 +63,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, rows=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say the version.")
 def main() -> None:
     """kmsd: a multi-tenant key management daemon that speaks KMIP."""

@@ -9,8 +9,8 @@ import click
 import trio
 
 from kmsd.config.loader import ConfigurationError, load
-from kmsd.server import app, logs
 from kmsd.operations.declared import DeclarationError
+from kmsd.server import app, logs
 from kmsd.server.providers import StartError
 from kmsd.server.tls import TLSConfigurationError
 from kmsd.storage.errors import StoreError

@@ -1,0 +1,81 @@
+"""Answers on standard output or in a file: tables and lines for people, JSON for programs, bytes for both."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kmsd.cli.values import text
+
+_WIDE = 400
+
+
+def say_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def say_record(record: Mapping[str, Any], as_json: bool) -> None:
+    """One thing: `record` has JSON's names for its fields, and people read them with spaces."""
+    if as_json:
+        say_json(record)
+        return
+    shown = {name.replace("_", " "): text(value) for name, value in record.items()}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        click.echo(f"{name:{width}}  {printable(value)}")
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Many things. Only a terminal has a width; in a file or a pipe no value is cut or wrapped."""
+    from rich.console import Console  # noqa: PLC0415 (80 ms that only tables need)
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        # Text: a name such as "[red]" is no markup.
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE).print(table)
+
+
+def printable(value: str) -> str:
+    """Names come from other people: none of them moves the cursor or changes colours."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
+
+
+def write(data: bytes, path: Path | None, *, secret: bool = False, as_base64: bool = False) -> None:
+    """Bytes to a file or to standard output.
+
+    A secret's file is for its owner only. Bytes that are no text are not written to a terminal: UsageError.
+    """
+    if as_base64:
+        data = base64.b64encode(data) + b"\n"
+    if path is None:
+        if sys.stdout.isatty() and not as_base64 and not secret:
+            raise click.UsageError("these bytes would confuse a terminal: use --output or --base64")
+        sys.stdout.buffer.write(data)
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            # What was there may have been open to others.
+            if secret and stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
+            file.write(data)
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}") from error
+
+
+def encoded(data: bytes) -> str:
+    """Bytes as JSON has them where they are long: base64."""
+    return base64.b64encode(data).decode()
