@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from kmsd.domain.objects import Material, ProtectionLevel
+from kmsd.domain.usage import KeyUse
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -19,9 +21,6 @@ from protocol.enums import (
     PaddingMethod,
     RecommendedCurve,
 )
-
-from kmsd.domain.objects import Material, ProtectionLevel
-from kmsd.domain.usage import KeyUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,19 @@ class Capabilities:
     key_wrap: bool
 
 
+class Stream(Protocol):
+    """One operation in parts; for one caller at a time."""
+
+    def update(self, data: bytes) -> bytes:
+        """Take one part, give what it completes, perhaps nothing."""
+
+    def finish(self, data: bytes, tag: bytes | None = None) -> Encrypted:
+        """Take the last part and give the rest; `tag` where an authenticated decryption ends.
+
+        For a hash or a MAC the data is the whole result. Raises CryptographicFailureError, InvalidParametersError.
+        """
+
+
 class Provider(Protocol):
     """A place where keys live and work. Every method may raise kmsd.crypto.errors.CryptoError."""
 
@@ -93,9 +105,7 @@ class Provider(Protocol):
 
     def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted: ...
 
-    def decrypt(
-        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
-    ) -> bytes: ...
+    def decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes: ...
 
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes: ...
 
@@ -109,6 +119,12 @@ class Provider(Protocol):
         """NIST key wrap (RFC 3394; RFC 5649 where the mode says so) of `plaintext` under the key of the permit."""
 
     def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes: ...
+
+    def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> Stream | None:
+        """The operation of the permit's purpose, in parts: Encrypt, Decrypt, or a MAC. The IV is chosen already.
+
+        None where this provider works on whole data only; the caller then collects.
+        """
 
     def random(self, length: int) -> bytes:
         """`length` random bytes."""

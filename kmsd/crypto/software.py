@@ -11,12 +11,12 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from kmsd.crypto import asymmetric, keyformats, parameters, signatures, symmetric
+from kmsd.crypto import asymmetric, keyformats, parameters, signatures, streams, symmetric
 from kmsd.crypto.errors import InvalidParametersError, KeyMaterialError, UnsupportedError
-from kmsd.crypto.provider import Capabilities, Encrypted, KeyReference, NewKey
+from kmsd.crypto.provider import Capabilities, Encrypted, KeyReference, NewKey, Stream
 from kmsd.crypto.sealing import Sealing
 from kmsd.domain.objects import Material, ProtectionLevel
-from kmsd.domain.usage import KeyUse
+from kmsd.domain.usage import KeyUse, Purpose
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -188,6 +188,18 @@ class SoftwareProvider:
         if use.object_type == ObjectType.SYMMETRIC_KEY:
             return symmetric.unwrap(self._aes(use), parameters.wrap_mode(use.parameters), wrapped)
         return self.decrypt(use, wrapped, None, None, None)
+
+    def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> Stream | None:
+        if use.object_type != ObjectType.SYMMETRIC_KEY:
+            return None
+        if use.purpose in (Purpose.MAC_GENERATE, Purpose.MAC_VERIFY):
+            return streams.MacStream(*self._mac(use))
+        scheme = parameters.cipher_scheme(use.parameters)
+        if use.purpose is Purpose.ENCRYPT:
+            return streams.EncryptStream(self._aes(use), scheme, iv or b"", aad)
+        if use.purpose is Purpose.DECRYPT and not scheme.tag_length:
+            return streams.DecryptStream(self._aes(use), scheme, iv or b"", aad)
+        return None
 
     def random(self, length: int) -> bytes:
         """`length` bytes of the kernel's generator. Raises InvalidParametersError for a negative length."""

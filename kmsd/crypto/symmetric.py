@@ -28,7 +28,7 @@ from protocol.enums import BlockCipherMode, HashingAlgorithm, PaddingMethod
 AES_LENGTHS = frozenset({128, 192, 256})
 """Bits."""
 
-_PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
+PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
     PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
     PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
 }
@@ -45,7 +45,7 @@ def encrypt(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes | None, aad
         both = AESGCM(key).encrypt(iv, data, aad)
         end = len(data)
         return Encrypted(both[:end], chosen, both[end : end + scheme.tag_length])
-    return Encrypted(_run(Cipher(AES(key), _mode(scheme, iv)).encryptor(), _pad(scheme, data)), chosen)
+    return Encrypted(_run(Cipher(AES(key), mode(scheme, iv)).encryptor(), _pad(scheme, data)), chosen)
 
 
 def decrypt(
@@ -63,8 +63,8 @@ def decrypt(
         raise InvalidParametersError(f"{scheme.mode.name} takes no Authenticated Encryption Tag")
     if scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
         raise InvalidParametersError("the Data is not a whole number of blocks")
-    plaintext = _run(Cipher(AES(key), _mode(scheme, iv)).decryptor(), data)
-    padding = _PADDINGS.get(scheme.padding)
+    plaintext = _run(Cipher(AES(key), mode(scheme, iv)).decryptor(), data)
+    padding = PADDINGS.get(scheme.padding)
     if padding is None:
         return plaintext
     unpadder = padding.unpadder()
@@ -127,7 +127,8 @@ def _open_gcm(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes, aad: byt
         raise CryptographicFailureError() from None
 
 
-def _mode(scheme: CipherScheme, iv: bytes) -> modes.CBC | modes.CTR | modes.ECB:
+def mode(scheme: CipherScheme, iv: bytes) -> modes.CBC | modes.CTR | modes.ECB:
+    """The mode of a scheme that does not authenticate."""
     if scheme.mode == BlockCipherMode.CBC:
         return modes.CBC(iv)
     if scheme.mode == BlockCipherMode.CTR:
@@ -140,7 +141,7 @@ def _run(context: CipherContext, data: bytes) -> bytes:
 
 
 def _pad(scheme: CipherScheme, data: bytes) -> bytes:
-    padding = _PADDINGS.get(scheme.padding)
+    padding = PADDINGS.get(scheme.padding)
     if padding is not None:
         padder = padding.padder()
         return padder.update(data) + padder.finalize()
@@ -151,14 +152,14 @@ def _pad(scheme: CipherScheme, data: bytes) -> bytes:
 
 def mac(key: bytes, hashing: HashingAlgorithm | None, data: bytes) -> bytes:
     """HMAC (RFC 2104) with a hash, AES-CMAC (NIST SP 800-38B) without; the whole value."""
-    context = _mac(key, hashing)
+    context = mac_context(key, hashing)
     context.update(data)
     return context.finalize()
 
 
 def mac_verify(key: bytes, hashing: HashingAlgorithm | None, data: bytes, value: bytes) -> bool:
     """Whether `value` is the whole MAC, in constant time; truncated values are not accepted."""
-    context = _mac(key, hashing)
+    context = mac_context(key, hashing)
     context.update(data)
     try:
         context.verify(value)
@@ -167,7 +168,8 @@ def mac_verify(key: bytes, hashing: HashingAlgorithm | None, data: bytes, value:
     return True
 
 
-def _mac(key: bytes, hashing: HashingAlgorithm | None) -> HMAC | CMAC:
+def mac_context(key: bytes, hashing: HashingAlgorithm | None) -> HMAC | CMAC:
+    """HMAC with a hash, AES-CMAC without; nothing taken in yet."""
     return CMAC(AES(key)) if hashing is None else HMAC(key, HASHES[hashing])
 
 

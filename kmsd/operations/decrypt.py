@@ -6,7 +6,7 @@ from kmsd.crypto.parameters import cipher_scheme
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context, refused
-from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.streaming import cipher_part, is_whole
 from kmsd.operations.using import permitted
 from protocol.enums import BlockCipherMode, ResultReason
 from protocol.operations.decrypt import DecryptRequest, DecryptResponse
@@ -16,7 +16,9 @@ AUTHENTICATED = frozenset({BlockCipherMode.GCM})
 
 
 async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
-    refuse_streaming(request)
+    if not is_whole(request):
+        part = await cipher_part(ctx, request, Purpose.DECRYPT)
+        return DecryptResponse(unique_identifier=part.use.key.uid, data=part.data, correlation_value=part.correlation)
     data = ctx.resolve_data(request.data)
     use = await permitted(ctx, request.unique_identifier, Purpose.DECRYPT, request.cryptographic_parameters)
     tag = request.authenticated_encryption_tag

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.streaming import cipher_part, is_whole
 from kmsd.operations.using import permitted
 from protocol.operations.encrypt import EncryptRequest, EncryptResponse
 from protocol.versions import V1_4
 
 
 async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
-    refuse_streaming(request)
+    if not is_whole(request):
+        return await _part(ctx, request)
     data = ctx.resolve_data(request.data)
     use = await permitted(ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, len(data))
     encrypted = await ctx.crypto(
@@ -32,5 +33,19 @@ async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         unique_identifier=use.key.uid,
         data=encrypted.data,
         iv_counter_nonce=encrypted.iv,
+        authenticated_encryption_tag=tag,
+    )
+
+
+async def _part(ctx: Context, request: EncryptRequest) -> EncryptResponse:
+    part = await cipher_part(ctx, request, Purpose.ENCRYPT)
+    data, tag = part.data, part.result.tag
+    if tag is not None and ctx.version < V1_4:
+        data, tag = (data or b"") + tag, None
+    return EncryptResponse(
+        unique_identifier=part.use.key.uid,
+        data=data,
+        iv_counter_nonce=part.result.iv,
+        correlation_value=part.correlation,
         authenticated_encryption_tag=tag,
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.streaming import cipher_part, is_whole
 from kmsd.operations.using import permitted
 from protocol.operations.mac import MACRequest, MACResponse
 
 
 async def handle(ctx: Context, request: MACRequest) -> MACResponse:
-    refuse_streaming(request)
+    if not is_whole(request):
+        part = await cipher_part(ctx, request, Purpose.MAC_GENERATE)
+        return MACResponse(unique_identifier=part.use.key.uid, mac_data=part.data, correlation_value=part.correlation)
     data = ctx.resolve_data(request.data)
     use = await permitted(
         ctx, request.unique_identifier, Purpose.MAC_GENERATE, request.cryptographic_parameters, len(data)

@@ -70,7 +70,7 @@ def _rngs(ctx: Context, response: QueryResponse) -> None:
 def _capabilities(ctx: Context, response: QueryResponse) -> None:
     response.capability_information = (
         CapabilityInformation(
-            streaming_capability=False,
+            streaming_capability=True,
             asynchronous_capability=False,
             attestation_capability=False,
             batch_undo_capability=True,

@@ -10,6 +10,7 @@ import trio
 from kmsd.crypto.provider import Provider
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.storage.store import Store
 
@@ -43,6 +44,7 @@ class Services:
     clock: Callable[[], float]
     """POSIX time in seconds."""
     counts: ObjectCounts
+    streams: Streams
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
     lease_time: int = 3600

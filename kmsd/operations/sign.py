@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.streaming import is_whole, signature_part
 from kmsd.operations.using import permitted
 from protocol.operations.sign import SignRequest, SignResponse
 
 
 async def handle(ctx: Context, request: SignRequest) -> SignResponse:
-    refuse_streaming(request)
-    digested = request.digested_data
-    data = ctx.resolve_data(request.data) if digested is None else None
-    size = len(data or digested or b"")
-    use = await permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
+    data, digested = None, request.digested_data
+    if is_whole(request):
+        data = ctx.resolve_data(request.data) if digested is None else None
+        size = len(data or digested or b"")
+        use = await permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
+    else:
+        part = await signature_part(ctx, request, Purpose.SIGN)
+        use, digested = part.use, part.result.data
+        if not part.is_last:
+            return SignResponse(unique_identifier=use.key.uid, correlation_value=part.correlation)
     signature = await ctx.crypto(
         use.provider,
         use.provider.sign,
@@ -22,6 +27,6 @@ async def handle(ctx: Context, request: SignRequest) -> SignResponse:
         data,
         digested,
         algorithm=use.key.algorithm,
-        size=size,
+        size=len(data or b""),
     )
     return SignResponse(unique_identifier=use.key.uid, signature_data=signature)

@@ -5,26 +5,33 @@ from __future__ import annotations
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import refuse_streaming
+from kmsd.operations.streaming import is_whole, signature_part
 from kmsd.operations.using import permitted
 from protocol.enums import ResultReason, ValidityIndicator
 from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
 
 
 async def handle(ctx: Context, request: SignatureVerifyRequest) -> SignatureVerifyResponse:
-    refuse_streaming(request)
-    if request.signature_data is None:
+    data, digested, signature = None, request.digested_data, request.signature_data
+    if is_whole(request):
+        data = ctx.resolve_data(request.data) if digested is None else None
+        use = await permitted(ctx, request.unique_identifier, Purpose.VERIFY, request.cryptographic_parameters)
+    else:
+        part = await signature_part(ctx, request, Purpose.VERIFY)
+        use, digested = part.use, part.result.data
+        if not part.is_last:
+            return SignatureVerifyResponse(unique_identifier=use.key.uid, correlation_value=part.correlation)
+        # The signature may come with the first part or with the last.
+        signature = signature or part.more
+    if signature is None:
         raise KmsError(ResultReason.INVALID_MESSAGE, "Signature Data is missing")
-    digested = request.digested_data
-    data = ctx.resolve_data(request.data) if digested is None else None
-    use = await permitted(ctx, request.unique_identifier, Purpose.VERIFY, request.cryptographic_parameters)
     valid = await ctx.crypto(
         use.provider,
         use.provider.verify,
         use.permit,
         data,
         digested,
-        request.signature_data,
+        signature,
         algorithm=use.key.algorithm,
         size=len(data or b""),
     )

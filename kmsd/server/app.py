@@ -17,6 +17,7 @@ import trio
 from kmsd.config.loader import ConfigurationError, load
 from kmsd.config.settings import Settings
 from kmsd.operations.declared import make_declared
+from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
 from kmsd.server import systemd
@@ -47,6 +48,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             tenants=tenants,
             clock=time.time,
             counts=ObjectCounts(store, time.monotonic),
+            streams=Streams(time.monotonic),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
             information=ServerInformation("kmsd", version("kmsd")),
         )

@@ -17,6 +17,7 @@ from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services, Tenant
 from kmsd.server.dispatcher import Dispatcher
@@ -124,6 +125,7 @@ class Server:
             },
             clock=lambda: self.now,
             counts=ObjectCounts(store, lambda: self.now),
+            streams=Streams(lambda: self.now),
             crypto_limiter=trio.CapacityLimiter(2),
             information=ServerInformation("kmsd", "test"),
         )

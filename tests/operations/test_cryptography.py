@@ -235,10 +235,3 @@ async def test_hashes_and_random_bytes(app: Caller) -> None:
     assert len(drawn) == 4
     for length in (0, -1, 1 << 20):
         assert await app.refused(RNGRetrieveRequest(data_length=length)) == ResultReason.INVALID_FIELD
-
-
-async def test_a_part_of_a_stream_is_refused_not_taken_for_the_whole(app: Caller, aes: str) -> None:
-    first = EncryptRequest(unique_identifier=aes, data=b"x", init_indicator=True)
-    assert await app.refused(first) == ResultReason.FEATURE_NOT_SUPPORTED
-    next_ = EncryptRequest(unique_identifier=aes, data=b"x", correlation_value=b"1", final_indicator=True)
-    assert await app.refused(next_) == ResultReason.ITEM_NOT_FOUND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -312,3 +313,26 @@ async def test_a_blob_that_does_not_open_is_one_answer_for_all_causes(app: Calle
         )
         request = request_for(ObjectType.SYMMETRIC_KEY, SymmetricKey(key_block=key_block))
         assert await app.refused(request) == ResultReason.CRYPTOGRAPHIC_FAILURE
+
+
+async def test_the_digest_of_a_transparent_key_is_that_of_its_structure(app: Caller) -> None:
+    key = bytes.fromhex("0000111122223333444455556666777788889999aaaabbbbccccddddeeeeffff")
+    wire = SymmetricKey(
+        key_block=block(KeyFormatType.TRANSPARENT_SYMMETRIC_KEY, TransparentSymmetricKey(key=key), Algorithm.AES, 256)
+    )
+    uid = (await app.call(request_for(ObjectType.SYMMETRIC_KEY, wire))).unique_identifier
+    digest = shown(await app.call(attributes(uid)))["Digest"]
+    # Key Material { Key: 32 bytes } as TTLV.
+    structure = bytes.fromhex("42004301 00000028 42003f08 00000020") + key
+    assert digest.digest_value == hashlib.sha256(structure).digest()
+    assert digest.key_format_type == KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
+
+
+async def test_a_registered_key_is_fresh_until_it_is_served_and_has_a_short_identifier(app: Caller) -> None:
+    app = app.at(V2_1)
+    uid = (await app.call(register(AES_KEY))).unique_identifier
+    seen = shown(await app.call(attributes(uid)))
+    assert seen["Fresh"] is True
+    assert seen["Short Unique Identifier"] == hashlib.sha256(uid.encode()).digest()
+    await app.call(get(uid))
+    assert shown(await app.call(attributes(uid)))["Fresh"] is False

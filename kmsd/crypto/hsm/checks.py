@@ -357,9 +357,7 @@ def oaep(lease: Lease, pair: tuple[HashingAlgorithm, HashingAlgorithm]) -> None:
 
 
 def pkcs1_decryption(lease: Lease) -> None:
-    _rsa_decryption(
-        lease, RsaScheme(PaddingMethod.PKCS1_V1_5, HashingAlgorithm.SHA_1, HashingAlgorithm.SHA_1, b"")
-    )
+    _rsa_decryption(lease, RsaScheme(PaddingMethod.PKCS1_V1_5, HashingAlgorithm.SHA_1, HashingAlgorithm.SHA_1, b""))
 
 
 def pss(lease: Lease, pair: tuple[HashingAlgorithm, HashingAlgorithm]) -> None:

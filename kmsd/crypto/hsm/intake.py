@@ -50,9 +50,7 @@ def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType) -
     kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
     if reference.algorithm is None or kind is None:
         raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
-    parsed = keyformats.parse(
-        reference.object_type, format_, plaintext, reference.algorithm, reference.length or None
-    )
+    parsed = keyformats.parse(reference.object_type, format_, plaintext, reference.algorithm, reference.length or None)
     hashing = HMACS.get(reference.algorithm)
     value = plaintext if hashing is None else table.hmac_value(hashing, plaintext)
     return Taken(

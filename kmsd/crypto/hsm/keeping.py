@@ -148,9 +148,7 @@ class KeyKeeper:
             raise UnsupportedError("the token cannot wrap keys of this kind for keeping")
         return resident
 
-    def _template(
-        self, lease: Lease, session: Session, reference: KeyReference, resident: bool
-    ) -> dict[Any, Any]:
+    def _template(self, lease: Lease, session: Session, reference: KeyReference, resident: bool) -> dict[Any, Any]:
         if resident:
             return {
                 **SENSITIVE,
@@ -275,4 +273,3 @@ def _public_key(public: Object, curve: RecommendedCurve | None) -> asymmetric.Pu
         exponent = int.from_bytes(public[Attribute.PUBLIC_EXPONENT], "big")
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
     return table.point(public[Attribute.EC_POINT], asymmetric.CURVES[curve])
-

@@ -50,8 +50,7 @@ SECRETS: dict[CryptographicAlgorithm, SecretKind] = {
         KeyType.AES, Mechanism.AES_KEY_GEN, _ENCRYPTING | MechanismFlag.SIGN | WRAPPING
     ),
     **{
-        hmac: SecretKind(KeyType.GENERIC_SECRET, Mechanism.GENERIC_SECRET_KEY_GEN, MechanismFlag.SIGN)
-        for hmac in HMACS
+        hmac: SecretKind(KeyType.GENERIC_SECRET, Mechanism.GENERIC_SECRET_KEY_GEN, MechanismFlag.SIGN) for hmac in HMACS
     },
 }
 
@@ -117,9 +116,7 @@ class HashNames(NamedTuple):
 
 
 RSA_HASHES: dict[HashingAlgorithm, HashNames] = {
-    HashingAlgorithm.SHA_1: HashNames(
-        Mechanism.SHA_1, MGF.SHA1, bytes.fromhex("3021300906052b0e03021a05000414")
-    ),
+    HashingAlgorithm.SHA_1: HashNames(Mechanism.SHA_1, MGF.SHA1, bytes.fromhex("3021300906052b0e03021a05000414")),
     HashingAlgorithm.SHA_224: HashNames(
         Mechanism.SHA224, MGF.SHA224, bytes.fromhex("302d300d06096086480165030402040500041c")
     ),

@@ -98,9 +98,7 @@ class Module:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._library))
 
     @classmethod
-    def load(
-        cls, path: str, *, environment: Mapping[str, str] | None = None, parameters: str | None = None
-    ) -> Module:
+    def load(cls, path: str, *, environment: Mapping[str, str] | None = None, parameters: str | None = None) -> Module:
         """Load and initialise the module at `path`, once per process.
 
         `environment` is set before loading (SOFTHSM2_CONF and the like are read by the module); `parameters` is
@@ -191,9 +189,7 @@ class Module:
         return int(prototype(self._ctypes[function])(argument))
 
 
-def _function_list(
-    get_function_list: Callable[..., int], again: Any = None
-) -> Any:
+def _function_list(get_function_list: Callable[..., int], again: Any = None) -> Any:
     """The module's CK_FUNCTION_LIST as an array of pointers; None where it is not the same as `again`."""
     functions = ctypes.POINTER(ctypes.c_void_p)()
     result = get_function_list(ctypes.byref(functions))

@@ -172,9 +172,7 @@ class HsmProvider:
             return Encrypted(both, chosen)
         return Encrypted(both[: -scheme.tag_length], chosen, both[-scheme.tag_length :])
 
-    def decrypt(
-        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
-    ) -> bytes:
+    def decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
         if use.object_type != ObjectType.SYMMETRIC_KEY:
             return self._rsa_decrypt(use, data, iv, aad, tag)
         scheme = self._cipher_scheme(use)
@@ -205,9 +203,7 @@ class HsmProvider:
             ),
         )
 
-    def _rsa_decrypt(
-        self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
-    ) -> bytes:
+    def _rsa_decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
         if self._private_type(use) != KeyType.RSA:
             raise UnsupportedError("elliptic curve keys do not decrypt")
         if iv or aad or tag:
@@ -301,6 +297,11 @@ class HsmProvider:
             )
 
         return self._using(use, "wrap", call, checks_input=True)
+
+    def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> None:
+        """Tokens keep an operation in parts open in a session: with a bounded pool that would be a client's to
+        exhaust. The caller collects."""
+        return
 
     def random(self, length: int) -> bytes:
         """`length` bytes of the token's generator. Raises InvalidParametersError for a negative length."""

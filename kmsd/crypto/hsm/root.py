@@ -229,9 +229,7 @@ class HsmRoot:
         if form == _GCM and len(blob) == 1 + _NONCE + DATA_KEY_SIZE + _TAG:
             key = self._ring.key(lease, lease.session, tenant, DATA)
             parameter = GCMParams(blob[1 : 1 + _NONCE], tenant.encode(), _TAG * 8)
-            opened: bytes = key.decrypt(
-                blob[1 + _NONCE :], mechanism=Mechanism.AES_GCM, mechanism_param=parameter
-            )
+            opened: bytes = key.decrypt(blob[1 + _NONCE :], mechanism=Mechanism.AES_GCM, mechanism_param=parameter)
             return opened
         if form == _WRAPPED and len(blob) > 2 and blob[1] in WRAP_FORMS:
             value = lease.create(
@@ -275,4 +273,3 @@ def read_unwrapped(key: BoundKey, wrapped: bytes, mechanism: Mechanism) -> bytes
         return value
     finally:
         passing.destroy()
-

@@ -58,7 +58,8 @@ def run(pool: SessionPool) -> Abilities:
     for mechanism in table.WRAP_FORMS.values():
         for mode in (BlockCipherMode.NIST_KEY_WRAP, BlockCipherMode.AES_KEY_WRAP_PADDING):
             if mode not in key_wraps and bench.passes(
-                f"{mode.name} by {mechanism.name}", lambda lease: checks.is_standard_wrap(lease, mode, mechanism)  # noqa: B023
+                f"{mode.name} by {mechanism.name}",
+                lambda lease: checks.is_standard_wrap(lease, mode, mechanism),  # noqa: B023
             ):
                 key_wraps[mode] = mechanism
     padding = BlockCipherMode.AES_KEY_WRAP_PADDING
@@ -92,7 +93,8 @@ def run(pool: SessionPool) -> Abilities:
             private_template(testkeys.ec_key()),
         )
         if bench.passes(
-            f"import {template[Attribute.KEY_TYPE].name}", lambda lease: checks.imports(lease, template)  # noqa: B023
+            f"import {template[Attribute.KEY_TYPE].name}",
+            lambda lease: checks.imports(lease, template),  # noqa: B023
         )
     }
     abilities = Abilities(
@@ -129,7 +131,9 @@ def run(pool: SessionPool) -> Abilities:
 
 def _which(bench: _Bench, name: str, rows: tuple[Any, ...], check: Callable[[Lease, Any], None]) -> frozenset[Any]:
     return frozenset(
-        row for row in rows if bench.passes(name.format(_name(row)), lambda lease: check(lease, row))  # noqa: B023
+        row
+        for row in rows
+        if bench.passes(name.format(_name(row)), lambda lease: check(lease, row))  # noqa: B023
     )
 
 
