@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -147,7 +148,11 @@ def candidate(
         .set("Protection Level", _LEVELS[level])
         .set("Protection Storage Mask", _STORAGE[level])
         .set("Lease Time", lease_time)
+        # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
+        .set("Short Unique Identifier", hashlib.sha256(uid.encode()).digest())
     )
+    if object_type not in lifecycle.STATELESS and "Fresh" not in attributes:
+        attributes = attributes.set("Fresh", True)
     limits = attributes.get("Usage Limits")
     if limits is not None:
         attributes = attributes.set("Usage Limits", attribute_rules.full(limits))

@@ -17,9 +17,11 @@ from kmsd.operations.context import Context, reference
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import unwrap
 from protocol.attributes import Template
+from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
 from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
 from protocol.operations.register import RegisterRequest, RegisterResponse
+from protocol.schema import ANY
 from protocol.structures import CryptographicDomainParameters
 
 REGISTRABLE = frozenset(
@@ -106,10 +108,18 @@ async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlo
         algorithm=parsed.algorithm,
         size=len(parsed.material),
     )
-    digest = stored.digest or hashlib.sha256(parsed.material).digest()
+    digest = _digest(block) or stored.digest or hashlib.sha256(parsed.material).digest()
     key = making.with_material(key, stored.material, parsed.length, digest, parsed.registered)
     ctx.forget_on_rollback(provider, reference(key), key)
     return key
+
+
+def _digest(block: KeyBlock | None) -> bytes | None:
+    """That of a transparent key: "calculated on the TTLV-encoded Key Material structure" (KMIP 1.4 §3.17)."""
+    value = block.key_value if block is not None else None
+    if not isinstance(value, KeyValue) or isinstance(value.key_material, bytes):
+        return None
+    return hashlib.sha256(encode(value.key_material, ANY)).digest()
 
 
 def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:
