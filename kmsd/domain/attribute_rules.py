@@ -22,6 +22,15 @@ from protocol.versions import V1_4, ProtocolVersion
 INTERNAL_VENDOR = "-"
 """What the server keeps with an object and shows nobody, such as the shell of a registered object."""
 
+_JOINT = "\x1f"
+
+
+def is_posing(attribute: Attribute | AttributeReference) -> bool:
+    """Whether the name could be taken for another vendor's attribute: keys join vendor and name by this character,
+    so that a 1.x name with it would reach what its client cannot name."""
+    return _JOINT in attribute.name or _JOINT in (attribute.vendor or "")
+
+
 # "Initially set by Server", says the specification, and has clients state them when they create or register.
 _STATED_AT_CREATION = frozenset(
     {
@@ -53,7 +62,7 @@ def _spec(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
     KMIP 1.4 §3.39).
     """
     spec = spec_of(attribute.key)
-    if spec is None:
+    if spec is None or is_posing(attribute):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
     if spec is not CUSTOM:
         return spec
@@ -99,11 +108,11 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
             raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")
         else:
             result = result.set(spec.name, attribute.value)
-    _check_dates(result)
+    check_dates(result)
     return result
 
 
-def _check_dates(attributes: AttributeSet) -> None:
+def check_dates(attributes: AttributeSet) -> None:
     """The order that KMIP 1.4 §3.25-3.27 demands: activation, process start; protect stop, deactivation."""
     order = (
         ("Activation Date", "Process Start Date"),
@@ -285,7 +294,7 @@ def _position(present: tuple[Attribute, ...], index: int | None, current: Attrib
 def _applied(key: ManagedObject, attributes: AttributeSet, now: int) -> ManagedObject:
     """The change with what follows from it: ordered dates, dates that have come, the history of Sensitive and
     Extractable (KMIP 1.4 §3.49, §3.51)."""
-    _check_dates(attributes)
+    check_dates(attributes)
     if attributes.get("Sensitive") is False:
         attributes = attributes.set("Always Sensitive", False)
     if attributes.get("Extractable") is True:

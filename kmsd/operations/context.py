@@ -33,6 +33,9 @@ from protocol.versions import ProtocolVersion
 
 T = TypeVar("T")
 
+LONG = 1 << 30
+"""A size that says to `is_short` that a call is long whatever it works on: making a pair, deriving slowly."""
+
 # What a provider raises, as the client reads it.
 CRYPTO_REASONS: dict[type[crypto.CryptoError], ResultReason] = {
     crypto.InvalidParametersError: ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,

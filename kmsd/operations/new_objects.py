@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmsd.domain import attribute_rules, making
 from kmsd.domain.errors import KmsError
-from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.operations.context import Context
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.enums import ObjectType, ResultReason
@@ -31,12 +31,24 @@ def begin(
 
     `level` overrides what the request and the tenant say, for objects that hold no secret.
     """
-    if template is not None and template.names:
-        # Templates are deprecated since 1.3; a name that is no template's is Item Not Found (KMIP 1.4 §11.2).
-        raise KmsError(ResultReason.ITEM_NOT_FOUND, f"no template {template.names[0].name_value!r}")
-    attributes = attribute_rules.new(template.attributes if template is not None else (), object_type)
+    attributes = asked_for(template, object_type)
     if level is None:
         level = making.protection(attributes, masks, ctx.tenant.policy.default_protection, ctx.tenant.providers)
+    return candidate(ctx, object_type, attributes, level)
+
+
+def asked_for(template: Template | None, object_type: ObjectType) -> AttributeSet:
+    """The attributes of a request, checked. Raises KmsError as `attribute_rules.new`, and Item Not Found."""
+    if template is None:
+        return AttributeSet()
+    if template.names:
+        # Templates are deprecated since 1.3; a name that is no template's is Item Not Found (KMIP 1.4 §11.2).
+        raise KmsError(ResultReason.ITEM_NOT_FOUND, f"no template {template.names[0].name_value!r}")
+    return attribute_rules.new(template.attributes, object_type)
+
+
+def candidate(ctx: Context, object_type: ObjectType, attributes: AttributeSet, level: ProtectionLevel) -> ManagedObject:
+    """The new object with these attributes, if this client may have it."""
     ctx.provider(level)
     key = making.candidate(
         uid=ctx.new_uid(),

@@ -1,0 +1,71 @@
+"""Keys that the server makes: what Create, Create Key Pair, Re-key and Re-key Key Pair do with a provider."""
+
+from __future__ import annotations
+
+from kmsd.crypto.keyformats import default_format
+from kmsd.domain import making, rekey
+from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.policy import check_algorithm
+from kmsd.operations.context import LONG, Context, reference
+from protocol.enums import KeyFormatType, LinkType, ResultReason
+from protocol.structures import CryptographicDomainParameters
+
+
+async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
+    """The symmetric key with its material.
+
+    Raises KmsError: Invalid Attribute Value (no algorithm), Permission Denied (not allowed to the tenant).
+    """
+    algorithm = key.algorithm
+    if algorithm is None:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Algorithm is missing")
+    length = key.length or making.DEFAULT_LENGTHS.get(algorithm, 0)
+    key = key.set("Cryptographic Length", length)
+    check_algorithm(ctx.tenant.policy, algorithm, length)
+    provider = ctx.provider(key.protection)
+    made = await ctx.crypto(provider, provider.generate, reference(key), algorithm=algorithm, size=length // 8)
+    key = making.generated(key, ctx.now)
+    key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW)
+    ctx.forget_on_rollback(provider, reference(key), key)
+    return key
+
+
+async def generate_pair(
+    ctx: Context, public: ManagedObject, private: ManagedObject
+) -> tuple[ManagedObject, ManagedObject]:
+    """(public, private) with their material, each linked to the other.
+
+    Raises KmsError: Invalid Attribute Value (the two do not make a pair), Permission Denied.
+    """
+    algorithm = private.algorithm
+    if algorithm is None or public.algorithm != algorithm:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "both keys need one and the same Cryptographic Algorithm")
+    length, curve = making.domain_parameters(algorithm, private.attributes)
+    if making.domain_parameters(algorithm, public.attributes) != (length, curve):
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the two keys are asked for with different lengths")
+    check_algorithm(ctx.tenant.policy, algorithm, length, curve)
+    if public.protection is not private.protection:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "both keys of a pair have one protection")
+    public, private = (making.generated(key, ctx.now).set("Cryptographic Length", length) for key in (public, private))
+    if curve is not None:
+        parameters = CryptographicDomainParameters(recommended_curve=curve)
+        public, private = (key.set("Cryptographic Domain Parameters", parameters) for key in (public, private))
+    provider = ctx.provider(private.protection)
+    made = await ctx.crypto(
+        provider,
+        provider.generate_pair,
+        reference(public),
+        reference(private),
+        curve,
+        algorithm=algorithm,
+        size=LONG,
+    )
+    public, private = (
+        making.with_material(key, new.material, new.length, new.digest, default_format(key.object_type, algorithm))
+        for key, new in zip((public, private), made, strict=True)
+    )
+    public = rekey.link(public, LinkType.PRIVATE_KEY_LINK, private.uid)
+    private = rekey.link(private, LinkType.PUBLIC_KEY_LINK, public.uid)
+    ctx.forget_on_rollback(provider, reference(private), private)
+    return public, private

@@ -1,0 +1,42 @@
+"""Re-key Key Pair: KMIP 1.4 §4.5, 2.1 §6.1.47: a new pair takes the place of one that stays."""
+
+from __future__ import annotations
+
+from kmsd.domain import rekey
+from kmsd.domain.errors import KmsError
+from kmsd.operations.context import Context
+from kmsd.operations.generating import generate_pair
+from kmsd.operations.new_objects import check_quota, joined
+from kmsd.operations.replacing import begin_replacement
+from protocol.enums import LinkType, ObjectType, ResultReason
+from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
+
+
+async def handle(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
+    old_private = await ctx.load(request.private_key_unique_identifier)
+    rekey.check_type(old_private, ObjectType.PRIVATE_KEY)
+    public_uid = rekey.linked(old_private, LinkType.PUBLIC_KEY_LINK)
+    if public_uid is None:
+        raise KmsError(ResultReason.PERMISSION_DENIED, "the private key has no link to its public key")
+    old_public = await ctx.load(public_uid)
+    rekey.check_type(old_public, ObjectType.PUBLIC_KEY)
+    check_quota(ctx, 2)
+    common = request.common_attributes
+    private = begin_replacement(
+        ctx,
+        old_private,
+        joined(common, request.private_key_attributes),
+        request.private_protection_storage_masks or request.common_protection_storage_masks,
+        request.offset,
+    )
+    public = begin_replacement(
+        ctx,
+        old_public,
+        joined(common, request.public_key_attributes),
+        request.public_protection_storage_masks or request.common_protection_storage_masks,
+        request.offset,
+    )
+    public, private = await generate_pair(ctx, public, private)
+    ctx.save(*rekey.take_over(old_private, private, ctx.now), *rekey.take_over(old_public, public, ctx.now))
+    ctx.give(private.uid, public.uid, placeholder=private.uid)
+    return ReKeyKeyPairResponse(private_key_unique_identifier=private.uid, public_key_unique_identifier=public.uid)
