@@ -25,10 +25,17 @@ INTERNAL_VENDOR = "-"
 _JOINT = "\x1f"
 
 
-def is_posing(attribute: Attribute | AttributeReference) -> bool:
+def _is_posing(attribute: Attribute | AttributeReference) -> bool:
     """Whether the name could be taken for another vendor's attribute: keys join vendor and name by this character,
     so that a 1.x name with it would reach what its client cannot name."""
     return _JOINT in attribute.name or _JOINT in (attribute.vendor or "")
+
+
+def check_asked(attributes: Iterable[Attribute]) -> None:
+    """Raise KmsError Invalid Field where a client searches by what it cannot name: the server's own attributes."""
+    for attribute in attributes:
+        if attribute.vendor == INTERNAL_VENDOR or _is_posing(attribute):
+            raise KmsError(ResultReason.INVALID_FIELD, f"no attribute {attribute.name!r}")
 
 
 # "Initially set by Server", says the specification, and has clients state them when they create or register.
@@ -62,7 +69,7 @@ def _spec(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
     KMIP 1.4 §3.39).
     """
     spec = spec_of(attribute.key)
-    if spec is None or is_posing(attribute):
+    if spec is None or _is_posing(attribute):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
     if spec is not CUSTOM:
         return spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kmsd.domain import attribute_rules
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations.context import Context
@@ -11,6 +12,7 @@ from protocol.operations.locate import LocateRequest, LocateResponse
 async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
     if (request.maximum_items or 0) < 0 or (request.offset_items or 0) < 0:
         raise invalid_field("Maximum Items and Offset Items are not negative")
+    attribute_rules.check_asked(request.attributes)
     query = LocateQuery(
         tenant=ctx.tenant.name,
         conditions=request.attributes,
