@@ -37,7 +37,7 @@ PUBLIC_USAGES = Usage.VERIFY | Usage.ENCRYPT | Usage.WRAP_KEY | Usage.KEY_AGREEM
 
 @click.command()
 @connects
-@click.option("--name", help="The key's name. The public key of a pair is NAME.pub.")
+@click.option("--name", help="The key's name. The public key of a pair is NAME-public.")
 @click.option(
     "--algorithm",
     type=Named(Algorithm, "Cryptographic Algorithm"),
@@ -84,7 +84,7 @@ def create(  # noqa: PLR0913 (click passes each option by name)
             private_usage=usage & PRIVATE_USAGES,
             public_usage=usage & PUBLIC_USAGES,
             private_name=name,
-            public_name=None if name is None else f"{name}.pub",
+            public_name=None if name is None else f"{name}-public",
             **common,
         )
         made = {
