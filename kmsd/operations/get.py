@@ -41,6 +41,9 @@ async def handle(ctx: Context, request: GetRequest) -> GetResponse:
     material = await export(ctx, key)
     wire: Any = shells.restore(key)
     field = shells.VALUE_FIELDS.get(type(wire))
+    if field is not None and specification is not None:
+        # Never the plain value instead: it may be Sensitive.
+        raise KmsError(ResultReason.ILLEGAL_OPERATION, "an object without a Key Block is not wrapped")
     if field is not None:
         wire = replace(wire, **{field: material})
     else:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from protocol.attributes import Attribute, AttributeReference, Template
-from protocol.enums import ObjectType, OpaqueDataType, ResultReason
+from protocol.enums import CryptographicUsageMask, ObjectType, OpaqueDataType, ResultReason, WrappingMethod
 from protocol.names import Tag
-from protocol.objects import OpaqueObject
+from protocol.objects import EncryptionKeyInformation, KeyWrappingSpecification, OpaqueObject
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
+from protocol.operations.get import GetRequest
 from protocol.operations.locate import LocateRequest
 from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.register import RegisterRequest
@@ -63,3 +64,15 @@ async def test_the_server_s_own_attributes_are_out_of_reach_in_2_too(app: Caller
     )
     assert await app.refused(create(text("b\x1fc", vendor="a"))) == ResultReason.INVALID_ATTRIBUTE
     assert await app.refused(LocateRequest(attributes=(shell,))) == ResultReason.INVALID_FIELD
+
+
+async def test_what_has_no_key_block_is_not_given_plain_where_wrapping_is_asked(app: Caller) -> None:
+    uid = (await app.call(opaque(b"secret", Attribute("Sensitive", True)))).unique_identifier
+    kek = (await app.call(create(usage=CryptographicUsageMask.WRAP_KEY))).unique_identifier
+    specification = KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=EncryptionKeyInformation(unique_identifier=kek),
+    )
+    assert await app.refused(get(uid)) == ResultReason.SENSITIVE
+    request = GetRequest(unique_identifier=uid, key_wrapping_specification=specification)
+    assert await app.refused(request) == ResultReason.ILLEGAL_OPERATION
