@@ -278,7 +278,8 @@ _ROWS = (
     _row("Extractable", bool, "CS", "Asc", MAKE, since=(1, 4)),
     _row("Never Extractable", bool, "S", "As", MAKE, since=(1, 4)),
     *(
-        _row(f"Certificate {side} {part}", str, "S", "*", MAKE_CERTIFICATE, GONE, CERTIFICATES, (2, 0))
+        # 1.4 has their tags (§9.1.3.1) and its test cases have them as attributes; 2.1 §4.6 has their rules.
+        _row(f"Certificate {side} {part}", str, "S", "*", MAKE_CERTIFICATE, CERTIFICATES, CERTIFICATES, (1, 4))
         for side in ("Subject", "Issuer")
         for part in (
             *("CN", "O", "OU", "Email", "C", "ST", "L", "UID"),

@@ -207,7 +207,12 @@ def with_material(
     if digest is not None:
         attributes = attributes.set(
             "Digest",
-            Digest(hashing_algorithm=HashingAlgorithm.SHA_256, digest_value=digest, key_format_type=shown),
+            Digest(
+                hashing_algorithm=HashingAlgorithm.SHA_256,
+                digest_value=digest,
+                # KMIP 1.4 §3.17: of a certificate it is that "of the Certificate Value", which is in no key format.
+                key_format_type=KeyFormatType.RAW if key.object_type is ObjectType.CERTIFICATE else shown,
+            ),
         )
     attributes = attributes.set("Key Format Type", shown)
     return replace(key, attributes=attributes, material=material)

@@ -6,17 +6,17 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from kmsd.crypto import keyformats
+from kmsd.crypto import certificates, keyformats
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import making
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations import shells
-from kmsd.operations.context import Context, reference
+from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import unwrap
-from protocol.attributes import Template
+from protocol.attributes import ATTRIBUTES, Template
 from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
 from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
@@ -98,6 +98,9 @@ async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlo
     if parsed.algorithm is not None and key.object_type in making.USED_AS_KEYS:
         check_algorithm(ctx.tenant.policy, parsed.algorithm, parsed.length, parsed.curve)
     key = _described(key, parsed)
+    if isinstance(wire, Certificate):
+        with refused():
+            key = _certified(key, wire)
     provider = ctx.provider(key.protection)
     stored = await ctx.crypto(
         provider,
@@ -142,6 +145,21 @@ def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:
     if algorithm is None and key.object_type == ObjectType.SYMMETRIC_KEY:
         raise invalid_field("the Cryptographic Algorithm is missing")
     return keyformats.parse(key.object_type, block.key_format_type, block.key_value.key_material, algorithm, length)
+
+
+def _certified(key: ManagedObject, wire: Certificate) -> ManagedObject:
+    """What a certificate says of itself, in place of what the client says of it."""
+    stated = key.attributes.get("Certificate Type")
+    if stated not in (None, wire.certificate_type):
+        raise invalid_field("two different Certificate Types are given")
+    found = certificates.attributes_of(wire)
+    attributes = key.attributes
+    for name in {attribute.name for attribute in found}:
+        attributes = attributes.remove(name)
+    for attribute in found:
+        single = not ATTRIBUTES[attribute.name].multiple
+        attributes = attributes.put(attribute) if single else attributes.add(attribute)
+    return key.with_attributes(attributes)
 
 
 def _described(key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
