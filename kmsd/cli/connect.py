@@ -81,7 +81,7 @@ def _as_exit_codes() -> Iterator[None]:
     except ConnectionFailed as error:
         raise NotConnected(str(error)) from error
     except ProtocolError as error:
-        raise click.UsageError(f"this version of KMIP cannot say that: {error}") from error
+        raise click.UsageError(f"with this version of KMIP it cannot be asked for: {error}") from error
 
 
 def find(client: SyncClient, key: str) -> str:

@@ -15,6 +15,7 @@ from kmsd.client import requests
 from kmsd.client.errors import ConnectionFailed, ConnectionLost, KmipError
 from kmsd.client.methods import Operations
 from protocol.enums import (
+    XML_NAMES,
     BatchErrorContinuationOption,
     CredentialType,
     Operation,
@@ -155,6 +156,10 @@ class BaseClient(Operations):
     ) -> Conversation[tuple[Outcome, ...]]:
         """One request and its answer. Raises KmipError where the server refuses the request as a whole."""
         operations = [OPERATION_OF[type(payload)] for payload in payloads]
+        for operation in operations:
+            spec = OPERATIONS[operation]
+            if version < spec.since or (spec.until is not None and version > spec.until):
+                raise ProtocolError(f"KMIP {version} has no {XML_NAMES[Operation][operation]}")
         answer = yield self._encode(operations, payloads, version, on_error)
         try:
             items = decode_response(answer).batch_items
