@@ -11,6 +11,14 @@ class InvalidParametersError(CryptoError):
     """The request asks for a combination that makes no sense: a bad IV length, a missing mode, too much data."""
 
 
+class MissingIVError(InvalidParametersError):
+    """The IV/Counter/Nonce that this use needs is not in the request."""
+
+
+class TagLengthError(InvalidParametersError):
+    """No authentication tag of this mode has the Tag Length that the request asks for."""
+
+
 class UnsupportedError(CryptoError):
     """Sound, but not offered: by this library, or by this token as tested at start."""
 

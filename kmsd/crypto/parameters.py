@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
+from kmsd.crypto.errors import InvalidParametersError, TagLengthError, UnsupportedError
 from kmsd.domain.usage import Purpose
 from protocol.enums import (
     BlockCipherMode,
@@ -175,7 +175,7 @@ def cipher_scheme(parameters: CryptographicParameters) -> CipherScheme:
     if mode == BlockCipherMode.GCM:
         tag_length = 16 if parameters.tag_length is None else parameters.tag_length
         if tag_length not in _GCM_TAGS:
-            raise InvalidParametersError("the Tag Length of GCM is 12 to 16 bytes")
+            raise TagLengthError("the Tag Length of GCM is 12 to 16 bytes")
         bits = parameters.iv_length
         if bits is not None:
             if bits % 8 or not 96 <= bits <= 1024:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError
+from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, MissingIVError
 from kmsd.crypto.hashes import HASHES
 from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
 from kmsd.crypto.provider import Encrypted
@@ -54,7 +54,7 @@ def decrypt(
     """AES in the scheme's mode. Raises InvalidParametersError, CryptographicFailureError."""
     if iv is None:
         if scheme.iv_length:
-            raise InvalidParametersError("the IV/Counter/Nonce is missing")
+            raise MissingIVError("the IV/Counter/Nonce is missing")
         iv = b""
     check_input(scheme, iv, aad)
     if scheme.mode == BlockCipherMode.GCM:
@@ -82,7 +82,7 @@ def choose_iv(scheme: CipherScheme) -> bytes:
     if not scheme.iv_length:
         return b""
     if not scheme.may_choose_iv:
-        raise InvalidParametersError("the IV/Counter/Nonce is missing")
+        raise MissingIVError("the IV/Counter/Nonce is missing")
     return os.urandom(scheme.iv_length)
 
 

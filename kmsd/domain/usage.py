@@ -121,11 +121,11 @@ def _check_dates(key: ManagedObject, protecting: bool, now: int) -> None:
 def charge(key: ManagedObject, size: int) -> ManagedObject:
     """The key with its Usage Limits Count lowered by this use: `size` bytes, or one object (KMIP 1.4 §3.21).
 
-    Raises KmsError Usage Limit Exceeded.
+    Raises KmsError Permission Denied: the reason of 1.x, and in 2.1 that of the mandatory profile case CS-BC-M-7.
     """
     limits = key.attributes.get("Usage Limits")
     cost = size if limits.usage_limits_unit == UsageLimitsUnit.BYTE else 1
     left = (limits.usage_limits_count or 0) - cost
     if left < 0:
-        raise KmsError(ResultReason.USAGE_LIMIT_EXCEEDED, "the Usage Limits are used up")
+        raise KmsError(ResultReason.PERMISSION_DENIED, "the Usage Limits are used up")
     return key.set("Usage Limits", replace(limits, usage_limits_count=left))

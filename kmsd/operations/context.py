@@ -39,6 +39,10 @@ LONG = 1 << 30
 # What a provider raises, as the client reads it.
 CRYPTO_REASONS: dict[type[crypto.CryptoError], ResultReason] = {
     crypto.InvalidParametersError: ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
+    # 2.1 §6.1.11 allows finer reasons for these two; the mandatory profile cases CS-BC-M-11 and CS-BC-M-GCM-1
+    # name these, in all versions.
+    crypto.MissingIVError: ResultReason.INVALID_MESSAGE,
+    crypto.TagLengthError: ResultReason.GENERAL_FAILURE,
     crypto.UnsupportedError: ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
     crypto.CryptographicFailureError: ResultReason.CRYPTOGRAPHIC_FAILURE,
     crypto.KeyMaterialError: ResultReason.INVALID_FIELD,

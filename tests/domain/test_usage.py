@@ -89,6 +89,6 @@ def test_usage_limits_count_down_and_end(unit: UsageLimitsUnit, count: int, size
     if left is None:
         with pytest.raises(KmsError) as refused:
             usage.charge(limited, size)
-        assert refused.value.reason == ResultReason.USAGE_LIMIT_EXCEEDED
+        assert refused.value.reason == ResultReason.PERMISSION_DENIED
     else:
         assert usage.charge(limited, size).attributes.get("Usage Limits").usage_limits_count == left

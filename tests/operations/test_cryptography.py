@@ -126,15 +126,21 @@ async def test_usage_limits_are_charged_and_end(app: Caller) -> None:
     request = EncryptRequest(unique_identifier=uid, data=bytes(15))
     await app.call(request)
     assert shown(await app.call(attributes(uid)))["Usage Limits"].usage_limits_count == 5
-    assert await app.at(V2_1).refused(request) == ResultReason.USAGE_LIMIT_EXCEEDED
+    assert await app.at(V2_1).refused(request) == ResultReason.PERMISSION_DENIED
     assert shown(await app.call(attributes(uid)))["Usage Limits"].usage_limits_count == 5
+
+
+@pytest.mark.parametrize("version", WITH_CRYPTOGRAPHY)
+async def test_decrypting_without_the_iv_is_an_invalid_message(app: Caller, aes: str, version: Any) -> None:
+    request = DecryptRequest(unique_identifier=aes, cryptographic_parameters=CBC, data=bytes(16))
+    assert await app.at(version).refused(request) == ResultReason.INVALID_MESSAGE
 
 
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
         (CryptographicParameters(block_cipher_mode=BlockCipherMode.CFB), "unsupported"),
-        (CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, tag_length=4), "bad"),
+        (CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, tag_length=4), "tag"),
         (CryptographicParameters(padding_method=PaddingMethod.PKCS5), "bad"),
     ],
 )
@@ -145,6 +151,7 @@ async def test_parameters_that_do_not_work_are_named(app: Caller, aes: str, para
         == {
             "unsupported": ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
             "bad": ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
+            "tag": ResultReason.GENERAL_FAILURE,
         }[reason]
     )
 

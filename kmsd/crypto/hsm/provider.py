@@ -19,6 +19,7 @@ from kmsd.crypto.errors import (
     CryptographicFailureError,
     HsmUnavailableError,
     InvalidParametersError,
+    MissingIVError,
     UnsupportedError,
 )
 from kmsd.crypto.hashes import digest
@@ -178,7 +179,7 @@ class HsmProvider:
         scheme = self._cipher_scheme(use)
         if iv is None:
             if scheme.iv_length:
-                raise InvalidParametersError("the IV/Counter/Nonce is missing")
+                raise MissingIVError("the IV/Counter/Nonce is missing")
             iv = b""
         symmetric.check_input(scheme, iv, aad)
         whole = data
