@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from protocol.message import (
 )
 from protocol.operations import OPERATIONS
 from protocol.versions import V1_4, ProtocolVersion
+from tests.crypto.hsm_fixtures import hsm_provider
 
 NOW = 1_800_000_000
 EVERYTHING = {"admin": [{"operations": "*"}], "reader": [{"operations": ["Locate", "GetAttributes"]}]}
@@ -146,6 +147,19 @@ async def server(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Server]
         await nursery.start(store.run)
         yield Server(store, {"acme": tenant_settings(), "bank": tenant_settings()})
         nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def hsm_server(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same, with a token for HSM keys; skips where SoftHSM is not installed."""
+    with hsm_provider("softhsm", tmp_path_factory) as provider:
+        tenants = {
+            name: replace(tenant, providers={**tenant.providers, ProtectionLevel.HSM: provider})
+            for name, tenant in server.services.tenants.items()
+        }
+        server.services = replace(server.services, tenants=tenants)
+        server.dispatcher = Dispatcher(server.services, server.peers, maximum_items=64)
+        yield server
 
 
 @pytest.fixture
