@@ -5,11 +5,50 @@ of.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from kmsd.domain.records import AuditRecord
 
 FIELDS = tuple(field.name for field in fields(AuditRecord))
+
+
+MOST_OBJECTS = 16
+"""Objects that one record names; of more it says how many."""
+LONGEST_TEXT = 128
+"""Characters of what a client sent: an identifier of a megabyte names no object, and must not fill the trail."""
+
+
+def record_of(
+    time: int,
+    tenant: str,
+    client: str,
+    address: str,
+    operation: str,
+    result: str,
+    reason: str | None,
+    uids: Iterable[str] = (),
+) -> AuditRecord:
+    """A record of bounded size: the first object is its `uid`, others are in its `detail`."""
+    named = [_clipped(uid) for uid in dict.fromkeys(uids)]
+    others = named[1:MOST_OBJECTS]
+    if len(named) > MOST_OBJECTS:
+        others.append(f"and {len(named) - MOST_OBJECTS} more")
+    return AuditRecord(
+        time=time,
+        tenant=tenant,
+        client=client,
+        address=address,
+        operation=operation,
+        uid=named[0] if named else None,
+        result=result,
+        reason=reason,
+        detail=" ".join(others) or None,
+    )
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from protocol.enums import ResultReason
 
+_LONGEST = 128
+"""Characters of a client's text that an answer repeats."""
+
 
 class KmsError(Exception):
     """A refusal: a KMIP 2.1 result reason and a message for the client.
@@ -20,7 +23,8 @@ class KmsError(Exception):
 
 def object_not_found(uid: str) -> KmsError:
     """What is missing and what belongs to another tenant get this same answer."""
-    return KmsError(ResultReason.OBJECT_NOT_FOUND, f"no object {uid!r}")
+    shown = uid if len(uid) <= _LONGEST else uid[:_LONGEST] + "…"
+    return KmsError(ResultReason.OBJECT_NOT_FOUND, f"no object {shown!r}")
 
 
 def invalid_field(message: str) -> KmsError:

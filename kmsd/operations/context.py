@@ -104,7 +104,7 @@ class Context:
         self.services = batch.services
         self.tenant = batch.tenant
         self.operation = operation
-        self.touched: list[str] = []
+        self.touched: dict[str, None] = {}  # in this order
         self._item: dict[str, ManagedObject] = {}
 
     @property
@@ -130,7 +130,7 @@ class Context:
 
     def peek(self, uid: str) -> ManagedObject:
         """As `load`, archived or not."""
-        self.touched.append(uid)
+        self.touched[uid] = None
         key = self._item.get(uid) or self.batch.pending.get(uid)
         if key is None:
             key = self.services.store.get(self.tenant.name, uid)
@@ -196,8 +196,7 @@ class Context:
         """Keep the change for the commit; Last Change Date is set here (KMIP 1.4 §3.38)."""
         for key in keys:
             self._item[key.uid] = key.set("Last Change Date", self.now)
-            if key.uid not in self.touched:
-                self.touched.append(key.uid)
+            self.touched[key.uid] = None
 
     def keep(self) -> None:
         """The item succeeded: its changes join those of the batch."""
@@ -208,7 +207,7 @@ class Context:
         """The identifiers this operation answers with; the ID Placeholder becomes the one, or `placeholder`."""
         self.batch.identifiers[self.operation] = list(uids)
         self.batch.placeholder = placeholder or (uids[0] if len(uids) == 1 else None)
-        self.touched.extend(uid for uid in uids if uid not in self.touched)
+        self.touched.update(dict.fromkeys(uids))
 
     def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
         """The identifiers that match and that this client may locate, newest first, and how many there are in all

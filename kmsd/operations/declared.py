@@ -89,7 +89,7 @@ async def _make(services: Services, tenant: str, name: str, key: DeclaredKey, de
             client=CONFIGURATION,
             address="",
             operation=operation.name,
-            uid=context.touched[0],
+            uid=next(iter(context.touched)),
             result="SUCCESS",
         )
     )

@@ -6,7 +6,9 @@ is our bug: a traceback in our log, General Failure and no text for the client.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 import trio
@@ -18,10 +20,10 @@ from kmsd.operations import HANDLERS
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
 from kmsd.server.identity import Peer, Peers
+from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.session import Answer, render
-from kmsd.storage.errors import ConflictError, DuplicateNameError
-from kmsd.storage.work import UnitOfWork
+from kmsd.storage.errors import ConflictError
 from protocol.enums import (
     AsynchronousIndicator,
     BatchErrorContinuationOption,
@@ -51,8 +53,39 @@ Undo = BatchErrorContinuationOption.UNDO
 Success = ResultStatus.SUCCESS
 Failed = ResultStatus.OPERATION_FAILED
 
-_ATTEMPTS = 8
-"""How often an item is run again when another request changed its object in between."""
+_ATTEMPTS = 32
+"""How often an item is run again when another request changed its object in between. Those who run again wait for
+each other, so that only requests which have just come are faster."""
+_QUEUES = 64
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One run of one item: its answer, and the objects that it was about."""
+
+    operation: Operation
+    answer: ResponseBatchItem
+    touched: Collection[str]
+    overtaken: bool = False
+    """Another request changed an object in between: nothing was stored."""
+
+
+class _Result(NamedTuple):
+    """Where an operation's response has the Data that later items may refer to."""
+
+    field: str
+    withheld: bytes | None = None
+    """What Ephemeral leaves of it: nothing, or where the field is required nothing in it."""
+
+
+_RESULTS = {
+    Operation.DECRYPT: _Result("data"),
+    Operation.ENCRYPT: _Result("data"),
+    Operation.HASH: _Result("data"),
+    Operation.MAC: _Result("mac_data"),
+    Operation.RNG_RETRIEVE: _Result("data", b""),
+    Operation.SIGN: _Result("signature_data"),
+}
 
 
 class Dispatcher:
@@ -62,6 +95,8 @@ class Dispatcher:
         self._services = services
         self._peers = peers
         self._maximum_items = maximum_items
+        self._outcomes = Outcomes(services)
+        self._queues = [trio.Lock() for _ in range(_QUEUES)]
 
     def connect(self, certificate: bytes, address: str) -> Peer:
         return self._peers.identify(certificate, address)
@@ -105,7 +140,12 @@ class Dispatcher:
             version=version,
             now=int(self._services.clock()),
         )
-        items = await self._run(batch, message, peer.address)
+        try:
+            items = await self._run(batch, message, peer.address)
+        except BaseException:
+            # Cut off when the daemon stops: what providers made for it is not left behind.
+            await self._outcomes.take_back(batch)
+            raise
         return Answer(self._encode(version, header, items), close=False)
 
     # --- the batch -------------------------------------------------------------------------------------------
@@ -138,89 +178,89 @@ class Dispatcher:
 
     async def _run_alone(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
         """One item, committed before its answer is made; run again where another request was faster."""
+        attempt = await self._attempt(batch, item, address)
+        if not attempt.overtaken:
+            return attempt.answer
+        queue = self._queues[hash(next(iter(attempt.touched), "")) % _QUEUES]
         for _ in range(_ATTEMPTS):
-            before = batch.placeholder
-            answer, context = await self._item(batch, item)
-            audit = self._audit(batch, item, answer, context, address)
-            try:
-                await self._commit(batch, [audit])
-            except ConflictError:
-                batch.placeholder = before
-                batch.pending.clear()
-                await trio.to_thread.run_sync(_call_all, batch.on_rollback)
-                batch.on_rollback.clear()
-                batch.after_commit.clear()
-                continue
-            except DuplicateNameError as error:
-                answer = await self._too_late(batch, item, error, address)
-            return answer
-        refusal = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
-        return await self._too_late(batch, item, refusal, address)
+            async with queue:
+                attempt = await self._attempt(batch, item, address)
+            if not attempt.overtaken:
+                return attempt.answer
+        busy = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
+        return await self._too_late(batch, item, busy, attempt, address)
 
-    async def _too_late(self, batch: Batch, item: RequestBatchItem, error: KmsError, address: str) -> ResponseBatchItem:
+    async def _attempt(self, batch: Batch, item: RequestBatchItem, address: str) -> _Attempt:
+        placeholder, results, identifiers = batch.placeholder, len(batch.data), dict(batch.identifiers)
+        attempt = await self._item(batch, item)
+        try:
+            await self._outcomes.commit(batch, [self._record(batch, attempt, address)])
+        except ConflictError:
+            await self._outcomes.take_back(batch)
+            # The next attempt must find the batch as this one did.
+            batch.placeholder, batch.identifiers = placeholder, identifiers
+            del batch.data[results:]
+            attempt.overtaken = True
+        except KmsError as error:
+            del batch.data[results:]
+            batch.identifiers = identifiers
+            attempt.answer = await self._too_late(batch, item, error, attempt, address)
+        return attempt
+
+    async def _too_late(
+        self, batch: Batch, item: RequestBatchItem, error: KmsError, attempt: _Attempt, address: str
+    ) -> ResponseBatchItem:
         """The commit refused what the handler decided: nothing is kept, and that is what the audit says."""
-        batch.pending.clear()
+        await self._outcomes.take_back(batch)
         batch.placeholder = None
-        await trio.to_thread.run_sync(_call_all, batch.on_rollback)
-        batch.on_rollback.clear()
-        batch.after_commit.clear()
-        answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
-        await self._commit(batch, [self._audit(batch, item, answer, None, address)])
-        return answer
+        attempt.answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
+        await self._outcomes.note([self._record(batch, attempt, address)])
+        return attempt.answer
 
     async def _run_undoable(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
         """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
-        answers: list[ResponseBatchItem] = []
-        audits = []
+        attempts: list[_Attempt] = []
         for item in message.batch_items:
-            answer, context = await self._item(batch, item)
-            answers.append(answer)
-            audits.append(self._audit(batch, item, answer, context, address))
-            if answer.result_status == Failed:
+            attempts.append(await self._item(batch, item))
+            if attempts[-1].answer.result_status == Failed:
                 break
-        failed = answers[-1].result_status == Failed
-        if not failed:
+        else:
             try:
-                await self._commit(batch, audits)
-                return answers
-            except (ConflictError, DuplicateNameError):
-                refusal = KmsError(ResultReason.GENERAL_FAILURE, "another request changed an object of the batch")
+                await self._outcomes.commit(batch, [self._record(batch, attempt, address) for attempt in attempts])
+                return [attempt.answer for attempt in attempts]
+            except (ConflictError, KmsError) as error:
                 last = message.batch_items[-1]
-                answers[-1] = self._refusal(last.operation, last.unique_batch_item_id, refusal, batch.version)
-        batch.pending.clear()
-        batch.after_commit.clear()
-        await trio.to_thread.run_sync(_call_all, batch.on_rollback)
-        batch.on_rollback.clear()
-        for answer in answers[:-1]:
-            answer.result_status = ResultStatus.OPERATION_UNDONE
-        undone = [
-            self._audit(batch, item, answer, None, address)
-            for item, answer in zip(message.batch_items, answers, strict=False)
-        ]
-        await self._commit(batch, undone)
-        return answers
+                refusal = KmsError(ResultReason.GENERAL_FAILURE, "another request changed an object of the batch")
+                attempts[-1].answer = self._refusal(
+                    last.operation,
+                    last.unique_batch_item_id,
+                    error if isinstance(error, KmsError) else refusal,
+                    batch.version,
+                )
+        await self._outcomes.take_back(batch)
+        for attempt in attempts[:-1]:
+            attempt.answer.result_status = ResultStatus.OPERATION_UNDONE
+            # What was not done has no result: a ciphertext would be one that no Usage Limits were charged for.
+            attempt.answer.payload = None
+        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
+        return [attempt.answer for attempt in attempts]
 
-    async def _commit(self, batch: Batch, audits: list[AuditRecord]) -> None:
-        work = UnitOfWork()
-        for key in batch.pending.values():
-            if key.version == 0:
-                work.insert(key)
-            else:
-                work.update(key)
-        for audit in audits:
-            work.audit(audit)
-        await self._services.store.commit(work)
-        batch.pending.clear()
-        batch.on_rollback.clear()
-        if batch.after_commit:
-            await trio.to_thread.run_sync(_call_all, batch.after_commit)
-            batch.after_commit.clear()
+    def _record(self, batch: Batch, attempt: _Attempt, address: str) -> AuditRecord:
+        return self._outcomes.record(
+            batch.tenant.name,
+            batch.identity.client,
+            address,
+            attempt.operation.name,
+            attempt.answer,
+            attempt.touched,
+        )
 
     # --- one item --------------------------------------------------------------------------------------------
 
-    async def _item(self, batch: Batch, item: RequestBatchItem) -> tuple[ResponseBatchItem, Context | None]:
+    async def _item(self, batch: Batch, item: RequestBatchItem) -> _Attempt:
         operation = item.operation
         context: Context | None = None
+        mark = Mark.of(batch)
         try:
             self._check_item(batch, item)
             context = Context(batch, operation)
@@ -242,10 +282,14 @@ class Dispatcher:
                 result_status=Success,
                 payload=payload,
             )
-            batch.data.append((operation, getattr(payload, "data", None)))
-            if item.ephemeral:
-                payload.data = None
-        return answer, context
+            result = _RESULTS.get(operation)
+            if result is not None:
+                batch.data.append((operation, getattr(payload, result.field)))
+                if item.ephemeral:
+                    setattr(payload, result.field, result.withheld)
+        if answer.result_status == Failed:
+            await self._outcomes.take_back(batch, mark)
+        return _Attempt(operation, answer, context.touched if context is not None else ())
 
     def _check_item(self, batch: Batch, item: RequestBatchItem) -> None:
         if any(extension.criticality_indicator for extension in item.message_extension):
@@ -269,27 +313,6 @@ class Dispatcher:
         self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
     ) -> ResponseBatchItem:
         return _failure(operation, item_id, for_version(error.reason, operation, version), error.message)
-
-    def _audit(
-        self,
-        batch: Batch,
-        item: RequestBatchItem,
-        answer: ResponseBatchItem,
-        context: Context | None,
-        address: str,
-    ) -> AuditRecord:
-        touched = list(dict.fromkeys(context.touched)) if context is not None else []
-        return AuditRecord(
-            time=int(self._services.clock() * 1_000_000),
-            tenant=batch.tenant.name,
-            client=batch.identity.client,
-            address=address,
-            operation=item.operation.name,
-            uid=touched[0] if touched else None,
-            result=answer.result_status.name,
-            reason=answer.result_reason.name if answer.result_reason is not None else None,
-            detail=" ".join(touched[1:]) or None,
-        )
 
     # --- the answer ------------------------------------------------------------------------------------------
 
@@ -357,8 +380,3 @@ def _failure(
         result_reason=reason,
         result_message=message or None,
     )
-
-
-def _call_all(calls: list[Callable[[], None]]) -> None:
-    for call in calls:
-        call()

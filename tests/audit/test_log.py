@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmsd.audit import StoredRecord, canonical_text, parse_text
+from kmsd.audit import StoredRecord, canonical_text, parse_text, record_of
 from kmsd.domain.records import AuditRecord
 
+NOW = 1_800_000_000_000_000
 texts = st.text(max_size=20)
 stored_records = st.builds(
     StoredRecord,
@@ -77,3 +78,14 @@ def test_what_was_not_written_so_is_refused(line: str) -> None:
     assert canonical_text(parse_text(GOOD)) == GOOD
     with pytest.raises(ValueError):  # noqa: PT011 - every one has its own text
         parse_text(line)
+
+
+def test_a_record_names_the_first_object_and_stays_short_whatever_was_sent() -> None:
+    one = record_of(NOW, "acme", "app", "192.0.2.1:1", "GET", "SUCCESS", None, ["first", "kek", "first"])
+    assert (one.uid, one.detail) == ("first", "kek")
+    none = record_of(NOW, "acme", "app", "192.0.2.1:1", "QUERY", "SUCCESS", None)
+    assert (none.uid, none.detail) == (None, None)
+    many = record_of(NOW, "acme", "app", "192.0.2.1:1", "LOCATE", "SUCCESS", None, map(str, range(100_000)))
+    assert many.detail == " ".join(map(str, range(1, 16))) + " and 99984 more"
+    long = record_of(NOW, "acme", "app", "192.0.2.1:1", "GET", "OPERATION_FAILED", None, ["x" * 1_000_000]).uid
+    assert long == "x" * 128 + "…"

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 
+from kmsd.domain.identity import Identity
+from kmsd.domain.policy import Grants
+from kmsd.operations.context import Batch
+from kmsd.server.outcomes import Mark, Outcomes
 from protocol.attributes import Attribute
 from protocol.enums import (
     BatchErrorContinuationOption,
+    CryptographicUsageMask,
     Data,
+    HashingAlgorithm,
     Operation,
     ResultReason,
     ResultStatus,
     State,
     UniqueIdentifier,
+    UsageLimitsUnit,
 )
 from protocol.message import MessageExtension, RequestBatchItem, decode_response, encode_request
 from protocol.names import Tag
 from protocol.operations.encrypt import EncryptRequest
+from protocol.operations.hash import HashRequest
 from protocol.operations.locate import LocateRequest
+from protocol.operations.mac import MACRequest
 from protocol.operations.rng_retrieve import RNGRetrieveRequest
+from protocol.structures import CryptographicParameters, UsageLimits
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_2, V1_4, V2_0, V2_1
-from tests.operations.conftest import Caller, Server
+from tests.operations.conftest import NOW, OPERATION_OF, Caller, Server
 from tests.operations.requests import activate, attributes, create, destroy, get, name, revoke, shown
 
 Option = BatchErrorContinuationOption
@@ -77,6 +89,18 @@ async def test_undo_leaves_nothing_behind(app: Caller) -> None:
     assert statuses(response) == [UNDONE, UNDONE, FAILED]
     assert shown(await app.call(attributes(uid)))["State"] == State.PRE_ACTIVE
     assert not (await app.call(LocateRequest(attributes=(name("gone"),)))).unique_identifiers
+
+
+async def test_what_is_undone_has_no_result_and_says_which_object_it_was(app: Caller, server: Server) -> None:
+    limits = UsageLimits(usage_limits_total=1, usage_limits_count=1, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    made = await app.call(create(Attribute("Usage Limits", limits), Attribute("Activation Date", NOW)))
+    uid = made.unique_identifier
+    response = await app.batch([EncryptRequest(unique_identifier=uid, data=b"free"), get("missing")], Option.UNDO)
+    assert statuses(response) == [UNDONE, FAILED]
+    # A ciphertext would be one that the Usage Limits were not charged for.
+    assert response.batch_items[0].payload is None
+    [record] = [record for _, record in server.store.audit_after(0) if record.operation == "ENCRYPT"]
+    assert (record.uid, record.result) == (uid, "OPERATION_UNDONE")
 
 
 async def test_an_undoable_batch_that_succeeds_is_kept_as_a_whole(app: Caller) -> None:
@@ -230,6 +254,88 @@ async def test_two_requests_at_once_cannot_both_change_the_state(app: Caller, se
         for _ in range(8):
             nursery.start_soon(try_to_activate)
     assert sorted(outcomes) == [SUCCESS] + [FAILED] * 7
+
+
+async def test_many_requests_at_once_on_a_limited_key_are_all_served(app: Caller, server: Server) -> None:
+    limits = UsageLimits(usage_limits_total=40, usage_limits_count=40, usage_limits_unit=UsageLimitsUnit.OBJECT)
+    made = await app.call(create(Attribute("Usage Limits", limits), Attribute("Activation Date", NOW)))
+    uid = made.unique_identifier
+    outcomes: list[ResultStatus] = []
+
+    async def encrypt() -> None:
+        response = await app.at(V2_1).batch(
+            [RNGRetrieveRequest(data_length=16), EncryptRequest(unique_identifier=uid, data=0), attributes(uid)]
+        )
+        outcomes.extend(statuses(response))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(40):
+            nursery.start_soon(encrypt)
+    assert outcomes == [SUCCESS] * 120
+    assert shown(await app.call(attributes(uid)))["Usage Limits"].usage_limits_count == 0
+
+
+async def test_a_full_disk_is_a_clear_answer_and_nothing_is_done(app: Caller, server: Server) -> None:
+    uid = (await app.call(create())).unique_identifier
+    connection = server.store._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages}").fetchone()
+    many = [Attribute("Object Group", f"group {number}") for number in range(200)]
+    for option in (Option.STOP, Option.UNDO):
+        response = await app.batch([create(*many), create(*many)], option)
+        assert response.batch_items[-1].result_reason == ResultReason.GENERAL_FAILURE
+        assert "could not store" in response.batch_items[-1].result_message
+    connection.execute("PRAGMA max_page_count=1000000").fetchone()
+    assert (await app.call(LocateRequest())).unique_identifiers == (uid,)
+
+
+async def test_what_a_failed_item_began_is_taken_back_at_once(app: Caller, server: Server) -> None:
+    done: list[str] = []
+    outcomes = Outcomes(server.services)
+    batch = Batch(
+        services=server.services,
+        tenant=server.services.tenants["acme"],
+        identity=Identity("acme", "app", ()),
+        grants=Grants(()),
+        version=V1_4,
+        now=NOW,
+        on_rollback=[lambda: done.append("earlier item")],
+    )
+    mark = Mark.of(batch)
+    batch.on_rollback += [partial(bytes.fromhex, "no hex"), lambda: done.append("taken back")]
+    batch.after_commit.append(lambda: done.append("after a commit that does not come"))
+    await outcomes.take_back(batch, mark)
+    # One effect that fails hides no other, and no exception reaches the request.
+    assert done == ["taken back"]
+    batch.after_commit += [partial(bytes.fromhex, "no hex"), lambda: done.append("after the commit")]
+    await outcomes.commit(batch, [])
+    assert done == ["taken back", "after the commit"]
+
+
+@pytest.mark.parametrize("request_", [create(), RNGRetrieveRequest(data_length=8)], ids=["Create", "RNG Retrieve"])
+async def test_ephemeral_withholds_data_and_nothing_else(app: Caller, request_: Any) -> None:
+    app = app.at(V2_1)
+    item = RequestBatchItem(operation=OPERATION_OF[type(request_)], ephemeral=True, payload=request_)
+    [answer] = decode_response(await app.send(await _frame_of(app, (item,)))).batch_items
+    assert answer.result_status == SUCCESS
+    assert not getattr(answer.payload, "data", None)
+
+
+async def test_signatures_and_macs_are_data_for_later_items(app: Caller) -> None:
+    usage = CryptographicUsageMask.MAC_GENERATE
+    made = await app.call(create(Attribute("Activation Date", NOW), usage=usage))
+    response = await app.at(V2_1).batch(
+        [
+            MACRequest(unique_identifier=made.unique_identifier, data=b"message"),
+            HashRequest(
+                data=Data.MAC_MAC_DATA,
+                cryptographic_parameters=CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256),
+            ),
+        ]
+    )
+    assert statuses(response) == [SUCCESS] * 2
+    mac, digest = (item.payload for item in response.batch_items)
+    assert digest.data == hashlib.sha256(mac.mac_data).digest()
 
 
 async def test_two_tenants_share_names_and_nothing_else(server: Server) -> None:

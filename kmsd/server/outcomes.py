@@ -1,0 +1,113 @@
+"""What becomes of a batch's changes: stored together with their audit records, or taken back.
+
+An answer leaves only after its record is in the store. Where the store does not take it, nothing has happened, and
+that is what the client hears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+
+import structlog
+import trio
+
+from kmsd.audit import record_of
+from kmsd.domain.errors import KmsError
+from kmsd.domain.records import AuditRecord
+from kmsd.operations.context import Batch
+from kmsd.operations.services import Services
+from kmsd.server.session import render
+from kmsd.storage.errors import ConflictError
+from kmsd.storage.work import UnitOfWork
+from protocol.enums import ResultReason
+from protocol.message import ResponseBatchItem
+
+log = structlog.get_logger("kmsd.outcomes")
+
+
+class Outcomes:
+    """Commits and takes back; one for the process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def record(
+        self, tenant: str, client: str, address: str, operation: str, answer: ResponseBatchItem, uids: Iterable[str]
+    ) -> AuditRecord:
+        """The audit record of one item and its answer; `uids` in order of importance."""
+        reason = answer.result_reason.name if answer.result_reason is not None else None
+        now = int(self._services.clock() * 1_000_000)
+        return record_of(now, tenant, client, address, operation, answer.result_status.name, reason, uids)
+
+    async def commit(self, batch: Batch, records: list[AuditRecord]) -> None:
+        """Store the pending changes of the batch with these records, then do what may only follow.
+
+        Raises ConflictError (decide again), KmsError (a name in use, an object too large, or General Failure where
+        the store does not work): then nothing is stored.
+        """
+        work = UnitOfWork(records)
+        for key in batch.pending.values():
+            if key.version == 0:
+                work.insert(key)
+            else:
+                work.update(key)
+        try:
+            await self._services.store.commit(work)
+        except (ConflictError, KmsError):
+            raise
+        except Exception as error:
+            log.error("not stored", tenant=batch.tenant.name, traceback=render(error))
+            raise KmsError(ResultReason.GENERAL_FAILURE, "the server could not store this: nothing was done") from error
+        batch.pending.clear()
+        batch.on_rollback.clear()
+        calls, batch.after_commit = batch.after_commit, []
+        await _run(calls, "not finished after its commit", batch)
+
+    async def take_back(self, batch: Batch, since: Mark | None = None) -> None:
+        """Forget the changes of the batch that are not stored, or those since a mark, and what providers made for
+        them. A cancelled task does so, too."""
+        if since is None:
+            batch.pending.clear()
+            since = Mark(0, 0)
+        del batch.after_commit[since.after_commit :]
+        calls = batch.on_rollback[since.on_rollback :]
+        del batch.on_rollback[since.on_rollback :]
+        await _run(calls, "not taken back", batch)
+
+    async def note(self, records: list[AuditRecord]) -> None:
+        """Store records of what was refused; a store that does not work must not hide the refusal."""
+        try:
+            await self._services.store.commit(UnitOfWork(records))
+        except Exception as error:
+            log.error("not audited", records=[asdict(record) for record in records], traceback=render(error))
+
+
+class Mark:
+    """Where a batch's lists of effects ended at some time."""
+
+    __slots__ = ("after_commit", "on_rollback")
+
+    def __init__(self, after_commit: int, on_rollback: int) -> None:
+        self.after_commit = after_commit
+        self.on_rollback = on_rollback
+
+    @classmethod
+    def of(cls, batch: Batch) -> Mark:
+        return cls(len(batch.after_commit), len(batch.on_rollback))
+
+
+async def _run(calls: list[Callable[[], None]], failure: str, batch: Batch) -> None:
+    """Each of the calls, whatever becomes of the others: what they concern is decided."""
+    if not calls:
+        return
+
+    def run() -> None:
+        for call in calls:
+            try:
+                call()
+            except Exception as error:
+                log.error(failure, tenant=batch.tenant.name, traceback=render(error))
+
+    with trio.CancelScope(shield=True):
+        await trio.to_thread.run_sync(run)
