@@ -63,11 +63,16 @@ def _without_value(key: ManagedObject) -> GetResponse:
     block = KeyBlock(
         key_format_type=key.attributes.get("Key Format Type", KeyFormatType.RAW),
         cryptographic_algorithm=key.algorithm,
-        cryptographic_length=key.length or None,
+        cryptographic_length=_stated_length(key),
     )
     return GetResponse(
         object_type=key.object_type, unique_identifier=key.uid, managed_object=replace(wire, key_block=block)
     )
+
+
+def _stated_length(key: ManagedObject) -> int | None:
+    """Of a Key Block: "If present, the Cryptographic Algorithm SHALL also be present" (KMIP 1.4 §2.1.3)."""
+    return key.length or None if key.algorithm is not None else None
 
 
 def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
@@ -98,10 +103,11 @@ def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRe
     kept = (key.material and key.material.format) or KeyFormatType.RAW
     wanted = request.key_format_type
     if wanted is None:
-        # 1.x gives the format of registration (1.4 §4.11), 2.x the default of the object (2.1 §4.26).
+        # 1.x gives the format of registration (1.4 §4.11), 2.x the default of the object (2.1 §4.26); of Secret
+        # Data the mandatory profile case SASED-M-3 has that of registration in 2.1 too, which is the same bytes.
         wanted = (
             keyformats.default_format(key.object_type, key.algorithm)
-            if ctx.version >= V2_0
+            if ctx.version >= V2_0 and key.object_type != ObjectType.SECRET_DATA
             else key.attributes.get("Key Format Type", kept)
         )
     try:
@@ -116,5 +122,5 @@ def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRe
         key_compression_type=request.key_compression_type,
         key_value=KeyValue(key_material=value),
         cryptographic_algorithm=key.algorithm,
-        cryptographic_length=key.length or None,
+        cryptographic_length=_stated_length(key),
     )

@@ -336,3 +336,17 @@ async def test_a_registered_key_is_fresh_until_it_is_served_and_has_a_short_iden
     assert seen["Short Unique Identifier"] == hashlib.sha256(uid.encode()).digest()
     await app.call(get(uid))
     assert shown(await app.call(attributes(uid)))["Fresh"] is False
+
+
+@pytest.mark.parametrize("format_", [KeyFormatType.RAW, KeyFormatType.OPAQUE])
+async def test_secret_data_comes_back_in_the_format_of_registration(app: Caller, format_: KeyFormatType) -> None:
+    material = KeyValue(key_material=b"secret")
+    wire = SecretData(
+        secret_data_type=SecretDataType.PASSWORD, key_block=KeyBlock(key_format_type=format_, key_value=material)
+    )
+    for version in (V1_4, V2_1):
+        uid = (await app.at(version).call(request_for(ObjectType.SECRET_DATA, wire))).unique_identifier
+        block = (await app.at(version).call(get(uid))).managed_object.key_block
+        assert (block.key_format_type, block.key_value.key_material) == (format_, b"secret")
+        # Of a Key Block, a length "SHALL" not stand without an algorithm.
+        assert (block.cryptographic_algorithm, block.cryptographic_length) == (None, None)
