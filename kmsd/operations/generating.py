@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from kmsd.crypto.keyformats import default_format
 from kmsd.domain import making, rekey
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import check_algorithm
+from kmsd.operations import shells
 from kmsd.operations.context import LONG, Context, reference
-from protocol.enums import KeyFormatType, LinkType, ResultReason
+from protocol.enums import KeyFormatType, LinkType, ResultReason, SecretDataType
+from protocol.objects import KeyBlock, KeyValue, SecretData
 from protocol.structures import CryptographicDomainParameters
+
+DEFAULT_SECRET = 256
+LONGEST_SECRET = 8 * 4096
+"""Bits of Secret Data that the server makes up."""
 
 
 async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
@@ -29,6 +37,28 @@ async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
     key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW)
     ctx.forget_on_rollback(provider, reference(key), key)
     return key
+
+
+async def generate_secret(ctx: Context, key: ManagedObject) -> ManagedObject:
+    """Secret Data of random bytes: as many as its Cryptographic Length says (in bits), else 32.
+
+    Raises KmsError Invalid Attribute Value for a length that is no whole number of bytes, or too long.
+    """
+    length = key.length or DEFAULT_SECRET
+    if length % 8 or not 0 < length <= LONGEST_SECRET:
+        raise KmsError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            f"the Cryptographic Length is whole bytes, {LONGEST_SECRET} bits at most",
+        )
+    key = key.set("Cryptographic Length", length)
+    source = ctx.provider(ctx.tenant.policy.default_protection)
+    value = await ctx.crypto(source, source.random, length // 8, size=length // 8)
+    block = KeyBlock(key_format_type=KeyFormatType.OPAQUE, key_value=KeyValue(key_material=value))
+    key = shells.keep(key, SecretData(secret_data_type=SecretDataType.PASSWORD, key_block=block))
+    provider = ctx.provider(key.protection)
+    stored = await ctx.crypto(provider, provider.store, reference(key), value, KeyFormatType.OPAQUE, size=len(value))
+    digest = hashlib.sha256(value).digest()
+    return making.with_material(making.generated(key, ctx.now), stored.material, length, digest, KeyFormatType.OPAQUE)
 
 
 async def generate_pair(

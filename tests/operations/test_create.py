@@ -17,6 +17,7 @@ from protocol.enums import (
     ProtectionStorageMask,
     RecommendedCurve,
     ResultReason,
+    SecretDataType,
     State,
     UsageLimitsUnit,
 )
@@ -212,3 +213,25 @@ async def test_a_mask_that_was_not_given_allows_nothing(app: Caller) -> None:
     request.attributes = Template(attributes=tuple(kept))
     uid = (await app.call(request)).unique_identifier
     assert shown(await app.call(attributes(uid)))["Cryptographic Usage Mask"] == CryptographicUsageMask(0)
+
+
+async def test_secret_data_is_made_up_of_as_many_bits_as_asked(app: Caller) -> None:
+    seen = set()
+    for bits, size in ((80, 10), (None, 32), (80, 10)):
+        length = (Attribute("Cryptographic Length", bits),) if bits else ()
+        request = CreateRequest(object_type=ObjectType.SECRET_DATA, attributes=Template(attributes=length))
+        made = await app.call(request)
+        assert made.object_type == ObjectType.SECRET_DATA
+        secret = (await app.call(get(made.unique_identifier))).managed_object
+        assert secret.secret_data_type == SecretDataType.PASSWORD
+        assert len(secret.key_block.key_value.key_material) == size
+        seen.add(secret.key_block.key_value.key_material)
+        assert shown(await app.call(attributes(made.unique_identifier)))["Digest"]
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("bits", [7, 81, 8 * 4096 + 8])
+async def test_secret_data_of_part_bytes_or_of_great_length_is_refused(app: Caller, bits: int) -> None:
+    attributes_ = (Attribute("Cryptographic Length", bits),)
+    request = CreateRequest(object_type=ObjectType.SECRET_DATA, attributes=Template(attributes=attributes_))
+    assert await app.at(V2_1).refused(request) == ResultReason.INVALID_ATTRIBUTE_VALUE
