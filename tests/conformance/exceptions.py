@@ -33,12 +33,20 @@ _NAMELESS = KnownException(
     "the file lacks a required Attribute Name: the request is invalid", "TemplateAttribute: ", 1, ends=True
 )
 
+_ANOTHER_PART = KnownException(
+    "asks for part 4 and prints the identifier of part 1", r"UniqueIdentifier: \$UNIQUE_IDENTIFIER_1 is not", 5
+)
+
 EXCEPTIONS: Mapping[str, KnownException] = {
+    **{f"TC-SJ-{case}": _ANOTHER_PART for case in ("2-12", "4-12", "4-14")},
     **{f"SKFF-O-{number}-{version}": _SKIPJACK for number in (1, 2, 3) for version in (10, 12)},
     "CS-AC-M-3-12": _NAMELESS,
     "CS-AC-M-8-12": _NAMELESS,
     "CS-BC-M-6-12": KnownException(
-        "the ciphertext is not AES-ECB of that block under that key; 1.4 and 2.1 print the right one", "/Data: ", 1
+        "the ciphertext is not AES-ECB of that block under that key; 1.4 and 2.1 print the right one",
+        "/Data: ",
+        1,
+        ends=True,
     ),
     "OMOS-O-1-14": KnownException("the file prints a response of version 1.3", "ProtocolVersionMinor", 1),
     "TC-142-12": KnownException(

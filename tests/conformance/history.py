@@ -86,7 +86,8 @@ class History:
     def received(self, request: Item, response: Item) -> None:
         for asked, answered in zip(batch_items(request), batch_items(response), strict=False):
             payload = answered.find(Tag.RESPONSE_PAYLOAD)
-            uids = [uid for tag in IDENTIFIERS if isinstance(uid := value_of(payload, tag), str)]
+            given = leaves(payload) if payload is not None else ()
+            uids = [leaf.value for leaf in given if leaf.tag in IDENTIFIERS and isinstance(leaf.value, str)]
             operation = value_of(asked, Tag.OPERATION)
             if operation in GENERATING:
                 self.generated.update(uids)
