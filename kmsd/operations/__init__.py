@@ -11,6 +11,7 @@ from kmsd.operations import (
     check,
     create,
     create_key_pair,
+    create_split_key,
     decrypt,
     delete_attribute,
     destroy,
@@ -19,6 +20,7 @@ from kmsd.operations import (
     get,
     get_attribute_list,
     get_attributes,
+    join_split_key,
     locate,
     mac,
     mac_verify,
@@ -69,4 +71,6 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.MAC_VERIFY: mac_verify.handle,
     Operation.RNG_RETRIEVE: rng_retrieve.handle,
     Operation.HASH: hash_.handle,
+    Operation.CREATE_SPLIT_KEY: create_split_key.handle,
+    Operation.JOIN_SPLIT_KEY: join_split_key.handle,
 }
