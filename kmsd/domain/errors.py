@@ -13,12 +13,14 @@ class KmsError(Exception):
 
     The dispatcher maps the reason to the client's version. The message holds no secret and no internal
     detail; anything that is not a KmsError or a ProtocolError is a bug and is answered with General Failure.
+    The payload is None but for Check, whose refusal says what it is about (KMIP 1.4 §4.10).
     """
 
-    def __init__(self, reason: ResultReason, message: str) -> None:
+    def __init__(self, reason: ResultReason, message: str, payload: object | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.payload = payload
 
 
 def object_not_found(uid: str) -> KmsError:

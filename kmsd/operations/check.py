@@ -9,19 +9,26 @@ from protocol.operations.check import CheckRequest, CheckResponse
 
 
 async def handle(ctx: Context, request: CheckRequest) -> CheckResponse:
+    """A refusal tells "the set of attributes specified in the request that caused" it, and no identifier."""
     key = await ctx.load(request.unique_identifier)
+    denied = CheckResponse()
+    causes: list[tuple[ResultReason, str]] = []
     mask = request.cryptographic_usage_mask
     if mask is not None and int(mask) & key.usage_mask != int(mask):
-        ctx.batch.placeholder = None
-        raise KmsError(
-            ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "the Cryptographic Usage Mask does not allow this use"
+        denied.cryptographic_usage_mask = mask
+        causes.append(
+            (ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "the Cryptographic Usage Mask forbids this use")
         )
     limits = key.attributes.get("Usage Limits")
     wanted = request.usage_limits_count
     if wanted is not None and limits is not None and wanted > (limits.usage_limits_count or 0):
-        ctx.batch.placeholder = None
-        raise KmsError(ResultReason.USAGE_LIMIT_EXCEEDED, "the Usage Limits leave less than this")
+        denied.usage_limits_count = wanted
+        causes.append((ResultReason.USAGE_LIMIT_EXCEEDED, "the Usage Limits leave less than this"))
     if request.lease_time is not None and request.lease_time > ctx.services.lease_time:
+        denied.lease_time = request.lease_time
+        causes.append((ResultReason.PERMISSION_DENIED, "no lease of this length is given"))
+    if causes:
         ctx.batch.placeholder = None
-        raise KmsError(ResultReason.PERMISSION_DENIED, "no lease of this length is given")
+        reason, _ = causes[0]
+        raise KmsError(reason, "; ".join(text for _, text in causes), denied)
     return CheckResponse(unique_identifier=key.uid)

@@ -312,7 +312,9 @@ class Dispatcher:
     def _refusal(
         self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
     ) -> ResponseBatchItem:
-        return _failure(operation, item_id, for_version(error.reason, operation, version), error.message)
+        answer = _failure(operation, item_id, for_version(error.reason, operation, version), error.message)
+        answer.payload = error.payload
+        return answer
 
     # --- the answer ------------------------------------------------------------------------------------------
 

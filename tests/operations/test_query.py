@@ -15,6 +15,7 @@ from protocol.enums import (
     Operation,
     QueryFunction,
     ResultReason,
+    ResultStatus,
     since,
 )
 from protocol.enums import ProtectionStorageMask as StorageMask
@@ -29,7 +30,7 @@ from protocol.message import (
     encode_request,
 )
 from protocol.operations import OPERATIONS
-from protocol.operations.check import CheckRequest
+from protocol.operations.check import CheckRequest, CheckResponse
 from protocol.operations.discover_versions import DiscoverVersionsRequest
 from protocol.operations.query import QueryRequest
 from protocol.structures import UsageLimits
@@ -106,6 +107,18 @@ async def test_check_says_what_the_object_does_not_allow(app: Caller) -> None:
     sign = CheckRequest(unique_identifier=uid, cryptographic_usage_mask=CryptographicUsageMask.SIGN)
     assert await app.refused(sign) == ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
     assert await app.at(V1_4).refused(sign) == ResultReason.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+async def test_a_failed_check_tells_what_it_failed_for_and_no_more(app: Caller, version: ProtocolVersion) -> None:
+    uid = (await app.call(create())).unique_identifier
+    usage, lease = CryptographicUsageMask.ENCRYPT | CryptographicUsageMask.SIGN, 1 << 30
+    request = CheckRequest(
+        unique_identifier=uid, usage_limits_count=1, cryptographic_usage_mask=usage, lease_time=lease
+    )
+    [item] = (await app.at(version).batch([request])).batch_items
+    assert item.result_status == ResultStatus.OPERATION_FAILED
+    assert item.payload == CheckResponse(cryptographic_usage_mask=usage, lease_time=lease)
 
 
 async def test_a_failed_check_empties_the_id_placeholder(app: Caller) -> None:
