@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kmsd.domain import lifecycle
+from kmsd.domain import lifecycle, quantum
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from protocol.attributes import CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
@@ -116,6 +116,7 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
         else:
             result = result.set(spec.name, attribute.value)
     check_dates(result)
+    quantum.check(result)
     return result
 
 
@@ -302,6 +303,7 @@ def _applied(key: ManagedObject, attributes: AttributeSet, now: int) -> ManagedO
     """The change with what follows from it: ordered dates, dates that have come, the history of Sensitive and
     Extractable (KMIP 1.4 §3.49, §3.51)."""
     check_dates(attributes)
+    quantum.check(attributes)
     if attributes.get("Sensitive") is False:
         attributes = attributes.set("Always Sensitive", False)
     if attributes.get("Extractable") is True:

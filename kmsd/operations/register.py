@@ -8,7 +8,7 @@ from typing import Any
 
 from kmsd.crypto import certificates, keyformats
 from kmsd.crypto.keyformats import ParsedKey
-from kmsd.domain import making
+from kmsd.domain import making, quantum
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
@@ -98,6 +98,7 @@ async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlo
     if parsed.algorithm is not None and key.object_type in making.USED_AS_KEYS:
         check_algorithm(ctx.tenant.policy, parsed.algorithm, parsed.length, parsed.curve)
     key = _described(key, parsed)
+    quantum.check(key.attributes)
     if isinstance(wire, Certificate):
         with refused():
             key = _certified(key, wire)

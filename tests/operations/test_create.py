@@ -23,11 +23,12 @@ from protocol.enums import (
 )
 from protocol.names import Tag
 from protocol.operations.create import CreateRequest
+from protocol.operations.set_attribute import SetAttributeRequest
 from protocol.structures import Name, ProtectionStorageMasks, UsageLimits
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_4, V2_1
 from tests.operations.conftest import NOW, Caller, Server, tenant_settings
-from tests.operations.requests import activate, attributes, create, get, name, pair, shown
+from tests.operations.requests import activate, attributes, create, get, name, pair, register, shown
 
 Algorithm = CryptographicAlgorithm
 
@@ -235,3 +236,35 @@ async def test_secret_data_of_part_bytes_or_of_great_length_is_refused(app: Call
     attributes_ = (Attribute("Cryptographic Length", bits),)
     request = CreateRequest(object_type=ObjectType.SECRET_DATA, attributes=Template(attributes=attributes_))
     assert await app.at(V2_1).refused(request) == ResultReason.INVALID_ATTRIBUTE_VALUE
+
+
+@pytest.mark.parametrize(
+    ("request_", "safe"),
+    [
+        (create(Attribute("Quantum Safe", True), length=256), True),
+        (create(Attribute("Quantum Safe", True), length=128), False),
+        (create(Attribute("Quantum Safe", False), length=128), True),
+        (register(bytes(32), Attribute("Quantum Safe", True)), True),
+        (register(bytes(16), Attribute("Quantum Safe", True)), False),
+    ],
+)
+async def test_what_is_required_to_be_quantum_safe_is(app: Caller, request_: Any, safe: bool) -> None:
+    app = app.at(V2_1)
+    if safe:
+        assert await app.call(request_)
+    else:
+        assert await app.refused(request_) == ResultReason.GENERAL_FAILURE
+
+
+async def test_a_pair_is_never_quantum_safe_nor_does_it_become_so(app: Caller) -> None:
+    app = app.at(V2_1)
+    request = pair()
+    request.private_key_attributes = Template(
+        attributes=(*request.private_key_attributes.attributes, Attribute("Quantum Safe", True))
+    )
+    assert await app.refused(request) == ResultReason.GENERAL_FAILURE
+    made = await app.call(pair())
+    later = SetAttributeRequest(
+        unique_identifier=made.private_key_unique_identifier, new_attribute=Attribute("Quantum Safe", True)
+    )
+    assert await app.refused(later) == ResultReason.GENERAL_FAILURE
