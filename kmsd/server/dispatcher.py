@@ -7,7 +7,7 @@ is our bug: a traceback in our log, General Failure and no text for the client.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import structlog
@@ -19,6 +19,8 @@ from kmsd.domain.records import AuditRecord
 from kmsd.operations import HANDLERS
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
+from kmsd.server.answers import encode, encode_plain, failure
+from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
@@ -37,11 +39,8 @@ from protocol.message import (
     RequestHeader,
     RequestMessage,
     ResponseBatchItem,
-    ResponseHeader,
-    ResponseMessage,
     UnreadablePayload,
     decode_request,
-    encode_response,
 )
 from protocol.operations import OPERATIONS
 from protocol.versions import V1_4, V2_0, V2_1, ProtocolVersion
@@ -88,6 +87,12 @@ _RESULTS = {
 }
 
 
+CONNECT = "CONNECT"
+"""What the audit calls a connection that was refused."""
+MESSAGE = "MESSAGE"
+"""What it calls bytes whose operation is not known."""
+
+
 class Dispatcher:
     """Answers requests; one for the process, no state of any connection."""
 
@@ -98,10 +103,17 @@ class Dispatcher:
         self._outcomes = Outcomes(services)
         self._queues = [trio.Lock() for _ in range(_QUEUES)]
 
-    def connect(self, certificate: bytes, address: str) -> Peer:
-        return self._peers.identify(certificate, address)
+    async def connect(self, certificate: bytes, address: str) -> Peer:
+        """Who the owner of a certificate is. Raises Refused, once that is audited."""
+        try:
+            return self._peers.identify(certificate, address)
+        except Refused as refused:
+            item = failure(None, None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "")
+            record = self._outcomes.record("", "", address, CONNECT, item, ())
+            await self._outcomes.note([replace(record, detail=str(refused))])
+            raise
 
-    def reject(self, error: ProtocolError) -> bytes:
+    async def reject(self, peer: Peer, error: ProtocolError) -> bytes:
         """The answer to bytes that are no request: a header and one item without operation (KMIP 1.4 §11.1)."""
         version = error.version if isinstance(error, UnsupportedVersion) else V1_4
         if not isinstance(error, UnsupportedVersion):
@@ -110,8 +122,9 @@ class Dispatcher:
             # Answered in the nearest version that we speak, with the reason of that version.
             version = V1_4 if version.major < V2_0.major else V2_1
             reason = ResultReason.UNSUPPORTED_PROTOCOL_VERSION
-        item = _failure(None, None, for_version(reason, None, version), error.message)
-        return encode_response(self._message(version, None, [item]))
+        item = failure(None, None, for_version(reason, None, version), error.message)
+        await self._note(peer, MESSAGE, item)
+        return encode_plain(version, None, [item], int(self._services.clock()))
 
     async def respond(self, peer: Peer, frame: bytes) -> Answer:
         """Run one request. Raises nothing but cancellation and what the log must see."""
@@ -119,7 +132,7 @@ class Dispatcher:
             message = decode_request(frame)
         except ProtocolError as error:
             # A version we do not speak is no reason to hang up: the client tries another on this connection.
-            return Answer(self.reject(error), close=not isinstance(error, UnsupportedVersion))
+            return Answer(await self.reject(peer, error), close=not isinstance(error, UnsupportedVersion))
         header = message.header
         version = header.protocol_version
         try:
@@ -130,7 +143,9 @@ class Dispatcher:
                 self._refusal(item.operation, item.unique_batch_item_id, error, version)
                 for item in message.batch_items[:1]
             ]
-            return Answer(encode_response(self._message(version, header, items)), close=False)
+            for item in items:
+                await self._note(peer, item.operation.name if item.operation is not None else MESSAGE, item)
+            return Answer(encode_plain(version, header, items, int(self._services.clock())), close=False)
         tenant = self._services.tenants[identity.tenant]
         batch = Batch(
             services=self._services,
@@ -146,7 +161,14 @@ class Dispatcher:
             # Cut off when the daemon stops: what providers made for it is not left behind.
             await self._outcomes.take_back(batch)
             raise
-        return Answer(self._encode(version, header, items), close=False)
+        return Answer(encode(version, header, items, int(self._services.clock())), close=False)
+
+    async def _note(self, peer: Peer, operation: str, answer: ResponseBatchItem) -> None:
+        """Audit what was refused before it was looked into."""
+        known = peer.known.identity
+        await self._outcomes.note(
+            [self._outcomes.record(known.tenant, known.client, peer.address, operation, answer, ())]
+        )
 
     # --- the batch -------------------------------------------------------------------------------------------
 
@@ -312,73 +334,10 @@ class Dispatcher:
     def _refusal(
         self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
     ) -> ResponseBatchItem:
-        answer = _failure(operation, item_id, for_version(error.reason, operation, version), error.message)
+        answer = failure(operation, item_id, for_version(error.reason, operation, version), error.message)
         answer.payload = error.payload
         return answer
-
-    # --- the answer ------------------------------------------------------------------------------------------
-
-    def _message(
-        self, version: ProtocolVersion, header: RequestHeader | None, items: list[ResponseBatchItem]
-    ) -> ResponseMessage:
-        return ResponseMessage(
-            header=ResponseHeader(
-                protocol_version=version,
-                time_stamp=int(self._services.clock()),
-                client_correlation_value=header.client_correlation_value if header is not None else None,
-                batch_count=len(items),
-            ),
-            batch_items=tuple(items),
-        )
-
-    def _encode(self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]) -> bytes:
-        """The answer within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
-        limit = header.maximum_response_size
-        data = self._encode_or_fail(version, header, items)
-        if limit is None or len(data) <= limit:
-            return data
-        for position in range(len(items) - 1, -1, -1):
-            item = items[position]
-            if item.payload is None:
-                continue
-            items[position] = _failure(
-                item.operation, item.unique_batch_item_id, ResultReason.RESPONSE_TOO_LARGE, "response too large"
-            )
-            data = encode_response(self._message(version, header, items))
-            if len(data) <= limit:
-                break
-        return data
-
-    def _encode_or_fail(self, version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem]) -> bytes:
-        try:
-            return encode_response(self._message(version, header, items))
-        except ProtocolError:
-            # A result that this version of the protocol has no words for: find the item and say so.
-            for position, item in enumerate(items):
-                try:
-                    encode_response(self._message(version, header, [item]))
-                except ProtocolError as error:
-                    log.warning("result has no form in this version", error=str(error), version=version)
-                    items[position] = _failure(
-                        item.operation,
-                        item.unique_batch_item_id,
-                        ResultReason.FEATURE_NOT_SUPPORTED,
-                        "the result has no form in this protocol version",
-                    )
-            return encode_response(self._message(version, header, items))
 
 
 OPEN_TO_ALL: frozenset[Operation] = frozenset({Operation.DISCOVER_VERSIONS, Operation.QUERY})
 """What every known client may ask: without these two it cannot even find out how to speak to us."""
-
-
-def _failure(
-    operation: Operation | None, item_id: bytes | None, reason: ResultReason, message: str
-) -> ResponseBatchItem:
-    return ResponseBatchItem(
-        operation=operation,
-        unique_batch_item_id=item_id,
-        result_status=Failed,
-        result_reason=reason,
-        result_message=message or None,
-    )

@@ -53,10 +53,15 @@ class Peers:
 
     def identify(self, certificate: bytes, address: str) -> Peer:
         """The client that the certificate (DER, verified by TLS) shows. Raises Refused."""
-        parsed = x509.load_der_x509_certificate(certificate)
-        names = [str(a.value) for a in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         fingerprint = hashlib.sha256(certificate).hexdigest()
-        known = self._directory.find(names, _sans(parsed), fingerprint)
+        try:
+            parsed = x509.load_der_x509_certificate(certificate)
+            names = [str(a.value) for a in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+            sans = _sans(parsed)
+        except ValueError as error:
+            # OpenSSL verifies what others find malformed.
+            raise Refused(f"the certificate (SHA-256 {fingerprint}) cannot be read") from error
+        known = self._directory.find(names, sans, fingerprint)
         if known is None:
             raise Refused(f"no client of any tenant has this certificate (SHA-256 {fingerprint})")
         return Peer(known, address)

@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 class Dispatcher(Protocol[_Peer]):
     """What a session needs to know about requests."""
 
-    def connect(self, certificate: bytes, address: str) -> _Peer:
+    async def connect(self, certificate: bytes, address: str) -> _Peer:
         """Who the owner of this certificate (DER, verified) is; raises Refused for nobody we serve."""
         ...
 
@@ -50,7 +50,7 @@ class Dispatcher(Protocol[_Peer]):
         """The answer to one whole message."""
         ...
 
-    def reject(self, error: ProtocolError) -> bytes:
+    async def reject(self, peer: _Peer, error: ProtocolError) -> bytes:
         """The answer to bytes that are no message."""
         ...
 
@@ -73,7 +73,7 @@ async def serve_socket(
         return
     try:
         connection.identify(secured.certificate)
-        peer = dispatcher.connect(secured.certificate, connection.address)
+        peer = await dispatcher.connect(secured.certificate, connection.address)
     except Refused as error:
         log.warning("connection refused", address=connection.address, cause=str(error))
         await trio.aclose_forcefully(secured.stream)
@@ -126,7 +126,7 @@ async def _converse(
         except ProtocolError as error:
             log.info("no message", address=connection.address, cause=str(error))
             connection.expect("reader of our answer", limits.message_timeout, idle=False)
-            await send(dispatcher.reject(error))
+            await send(await dispatcher.reject(peer, error))
             return True
         if frame is None:
             if not frames.partial:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from typing import Any
 
 import pytest
+import trustme
 
+from kmsd.config.passwords import PasswordHash, hash_password
+from kmsd.config.tenants import KnownClient
+from kmsd.domain.identity import Identity
+from kmsd.server.connections import Refused
+from kmsd.server.identity import Peer
 from protocol.attributes import Attribute, AttributeReference, Template
-from protocol.enums import CryptographicUsageMask, ObjectType, OpaqueDataType, ResultReason, WrappingMethod
+from protocol.enums import (
+    CredentialType,
+    CryptographicUsageMask,
+    ObjectType,
+    OpaqueDataType,
+    Operation,
+    ResultReason,
+    ResultStatus,
+    WrappingMethod,
+)
+from protocol.errors import ProtocolError
+from protocol.message import (
+    Authentication,
+    RequestBatchItem,
+    RequestHeader,
+    RequestMessage,
+    decode_response,
+    encode_request,
+)
 from protocol.names import Tag
 from protocol.objects import EncryptionKeyInformation, KeyWrappingSpecification, OpaqueObject
 from protocol.operations.add_attribute import AddAttributeRequest
@@ -16,9 +42,10 @@ from protocol.operations.get import GetRequest
 from protocol.operations.locate import LocateRequest
 from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.register import RegisterRequest
+from protocol.structures import Credential, UsernameAndPassword
 from protocol.ttlv import Item, ItemType
 from protocol.versions import V1_0, V1_4, V2_1
-from tests.operations.conftest import Caller
+from tests.operations.conftest import Caller, Server
 from tests.operations.requests import create, get
 
 
@@ -76,3 +103,46 @@ async def test_what_has_no_key_block_is_not_given_plain_where_wrapping_is_asked(
     assert await app.refused(get(uid)) == ResultReason.SENSITIVE
     request = GetRequest(unique_identifier=uid, key_wrapping_specification=specification)
     assert await app.refused(request) == ResultReason.ILLEGAL_OPERATION
+
+
+async def test_what_is_no_request_is_answered_and_audited(app: Caller, server: Server) -> None:
+    peer = server.peer("acme", "app")
+    await server.dispatcher.respond(peer, b"\x42\x00\x78\x01\x00\x00\x00\x08" + bytes(8))
+    await server.dispatcher.reject(peer, ProtocolError("too large"))
+    await app.batch([get("x")] * 65)
+    records = [record for _, record in server.store.audit_after(0)]
+    assert [(r.tenant, r.client, r.operation, r.result, r.reason) for r in records] == [
+        ("acme", "app", "MESSAGE", "OPERATION_FAILED", "INVALID_MESSAGE"),
+        ("acme", "app", "MESSAGE", "OPERATION_FAILED", "INVALID_MESSAGE"),
+        ("acme", "app", "GET", "OPERATION_FAILED", "INVALID_MESSAGE"),
+    ]
+
+
+async def test_a_certificate_that_nobody_knows_is_refused_and_audited(server: Server) -> None:
+    known = trustme.CA().issue_cert("client.example").cert_chain_pems[0].bytes().decode()
+    for certificate, why in ((ssl.PEM_cert_to_DER_cert(known), "no client"), (b"\x30\x03junk", "cannot be read")):
+        with pytest.raises(Refused, match=why):
+            await server.dispatcher.connect(certificate, "192.0.2.1:7")
+        _, record = server.store.audit_after(0)[-1]
+        assert (record.operation, record.result, record.address) == ("CONNECT", "OPERATION_FAILED", "192.0.2.1:7")
+        assert hashlib.sha256(certificate).hexdigest() in str(record.detail)
+
+
+async def test_a_wrong_password_is_audited_under_the_client_of_the_certificate(server: Server) -> None:
+    client = server.settings["acme"].clients["app"]
+    secured = client.model_copy(update={"password": PasswordHash(hash_password(b"right"))})
+    peer = Peer(KnownClient(Identity("acme", "app", client.roles), secured), "192.0.2.1:1")
+    for password, refused in ((None, True), ("wrong", True), ("right", False)):
+        credential = Credential(
+            credential_type=CredentialType.USERNAME_AND_PASSWORD,
+            credential_value=UsernameAndPassword(username="app", password=password),
+        )
+        authentication = Authentication(credentials=(credential,)) if password else None
+        header = RequestHeader(protocol_version=V1_4, authentication=authentication, batch_count=1)
+        item = RequestBatchItem(operation=Operation.CREATE, payload=create())
+        frame = encode_request(RequestMessage(header=header, batch_items=(item,)))
+        answer = await server.dispatcher.respond(peer, frame)
+        assert (decode_response(answer.data).batch_items[0].result_status == ResultStatus.OPERATION_FAILED) == refused
+        _, record = server.store.audit_after(0)[-1]
+        assert (record.client, record.operation) == ("app", "CREATE")
+        assert record.reason == ("AUTHENTICATION_NOT_SUCCESSFUL" if refused else None)

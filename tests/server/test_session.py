@@ -43,7 +43,7 @@ class EchoDispatcher:
     finish: trio.Event = field(default_factory=trio.Event)
     refuse: str = ""
 
-    def connect(self, certificate: bytes, address: str) -> str:
+    async def connect(self, certificate: bytes, address: str) -> str:
         if self.refuse:
             raise Refused(self.refuse)
         self.connected.append((certificate, address))
@@ -62,7 +62,8 @@ class EchoDispatcher:
             return Answer(bytes(8 << 20))
         return Answer(frame, close=word == b"last")
 
-    def reject(self, error: ProtocolError) -> bytes:
+    async def reject(self, peer: str, error: ProtocolError) -> bytes:
+        assert peer == "alice"
         self.rejected.append(str(error))
         return REJECTED
 
@@ -108,9 +109,7 @@ async def start(nursery: trio.Nursery) -> AsyncIterator[Start]:
 
         async def serve() -> None:
             with connection.scope:
-                await serve_connection(
-                    server, "alice", connection, dispatcher=conversation.dispatcher, limits=limits
-                )
+                await serve_connection(server, "alice", connection, dispatcher=conversation.dispatcher, limits=limits)
             conversation.over.set()
 
         nursery.start_soon(connections.watch)
@@ -194,9 +193,7 @@ async def test_a_bug_closes_its_connection_and_is_logged_without_values(
     assert not any("frame = " in str(value) or isinstance(value, bytes) for value in entry.values())
 
 
-async def test_a_client_that_leaves_within_a_message_is_noted(
-    start: Start, log: list[dict[str, object]]
-) -> None:
+async def test_a_client_that_leaves_within_a_message_is_noted(start: Start, log: list[dict[str, object]]) -> None:
     talk = await start()
     await talk.client.send_all(request(b"cut")[:9])
     await talk.client.aclose()

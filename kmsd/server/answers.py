@@ -1,0 +1,79 @@
+"""Responses as bytes: within what the client takes, and in the words of its version."""
+
+from __future__ import annotations
+
+import structlog
+
+from protocol.enums import Operation, ResultReason, ResultStatus
+from protocol.errors import ProtocolError
+from protocol.message import RequestHeader, ResponseBatchItem, ResponseHeader, ResponseMessage, encode_response
+from protocol.versions import ProtocolVersion
+
+log = structlog.get_logger("kmsd.answers")
+
+
+def failure(
+    operation: Operation | None, item_id: bytes | None, reason: ResultReason, message: str
+) -> ResponseBatchItem:
+    """The answer to an item that failed; the reason is one of the client's version."""
+    return ResponseBatchItem(
+        operation=operation,
+        unique_batch_item_id=item_id,
+        result_status=ResultStatus.OPERATION_FAILED,
+        result_reason=reason,
+        result_message=message or None,
+    )
+
+
+def encode_plain(
+    version: ProtocolVersion, header: RequestHeader | None, items: list[ResponseBatchItem], now: int
+) -> bytes:
+    """The answer to a request with this header, if it had one; `now` in POSIX seconds. Raises ProtocolError."""
+    message = ResponseMessage(
+        header=ResponseHeader(
+            protocol_version=version,
+            time_stamp=now,
+            client_correlation_value=header.client_correlation_value if header is not None else None,
+            batch_count=len(items),
+        ),
+        batch_items=tuple(items),
+    )
+    return encode_response(message)
+
+
+def encode(version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int) -> bytes:
+    """As `encode_plain`, within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
+    limit = header.maximum_response_size
+    data = _encode_or_fail(version, header, items, now)
+    if limit is None or len(data) <= limit:
+        return data
+    for position in range(len(items) - 1, -1, -1):
+        item = items[position]
+        if item.payload is None:
+            continue
+        items[position] = failure(
+            item.operation, item.unique_batch_item_id, ResultReason.RESPONSE_TOO_LARGE, "response too large"
+        )
+        data = encode_plain(version, header, items, now)
+        if len(data) <= limit:
+            break
+    return data
+
+
+def _encode_or_fail(version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int) -> bytes:
+    try:
+        return encode_plain(version, header, items, now)
+    except ProtocolError:
+        # A result that this version of the protocol has no words for: find the item and say so.
+        for position, item in enumerate(items):
+            try:
+                encode_plain(version, header, [item], now)
+            except ProtocolError as error:
+                log.warning("result has no form in this version", error=str(error), version=version)
+                items[position] = failure(
+                    item.operation,
+                    item.unique_batch_item_id,
+                    ResultReason.FEATURE_NOT_SUPPORTED,
+                    "the result has no form in this protocol version",
+                )
+        return encode_plain(version, header, items, now)
