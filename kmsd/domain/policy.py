@@ -32,9 +32,10 @@ class Permission:
             return False
         if self.object_types is not None and key.object_type not in self.object_types:
             return False
-        if self.names is None:
-            return True
-        return any(fnmatchcase(name, pattern) for name in key.names for pattern in self.names)
+        return self.names is None or any(self.covers_name(name) for name in key.names)
+
+    def covers_name(self, name: str) -> bool:
+        return self.names is None or any(fnmatchcase(name, pattern) for pattern in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class TenantPolicy:
     default_protection: ProtectionLevel
     keeping: Keeping = Keeping.WRAPPED
     maximum_objects: int | None = None
+    interop: bool = False
+    """Whether the Interop operation is there; "it SHALL NOT be available in a production server" (2.1 §6.1.26)."""
     curves: Mapping[CryptographicAlgorithm, frozenset[RecommendedCurve]] = field(default_factory=dict)
     """The curves allowed for an algorithm: P-256 and secp256k1 have one length. All, where it is not listed."""
 
@@ -78,6 +81,15 @@ class Grants:
 
     def covers(self, operation: Operation, key: ManagedObject) -> bool:
         return any(permission.covers(operation, key) for permission in self._relevant(operation))
+
+    def covers_names(self, operation: Operation, object_type: ObjectType, names: Iterable[str]) -> bool:
+        """Whether the operation may give each of these names to an object of the type, or take it away.
+
+        To use an object it is enough that one of its names is covered. A name is another matter: others find their
+        keys by it.
+        """
+        permissions = [p for p in self._relevant(operation) if p.object_types is None or object_type in p.object_types]
+        return all(any(permission.covers_name(name) for permission in permissions) for name in names)
 
 
 def check_operation(grants: Grants, operation: Operation) -> None:

@@ -7,7 +7,7 @@ done; then its changes and its audit record are committed together (or with the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -143,6 +143,12 @@ class Context:
     def authorise(self, key: ManagedObject) -> None:
         if not self.batch.grants.covers(self.operation, key):
             raise permission_denied()
+
+    def authorise_names(self, before: Iterable[str], after: ManagedObject) -> None:
+        """Raise KmsError Permission Denied where `after` has gained or lost a name that is not this client's."""
+        changed = set(before) ^ set(after.names)
+        if changed and not self.batch.grants.covers_names(self.operation, after.object_type, changed):
+            raise permission_denied("not permitted with this name")
 
     def resolve(self, identifier: str | UniqueIdentifier | int | None) -> str:
         """The identifier that a request means: as it stands, the ID Placeholder, or a reference to an earlier

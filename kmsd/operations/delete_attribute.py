@@ -21,5 +21,6 @@ async def handle(ctx: Context, request: DeleteAttributeRequest) -> DeleteAttribu
     # 1.x: "the Attribute Index is 0 if it is not specified"; 2.x: a reference means every instance.
     index = (request.attribute_index or 0) if ctx.version < V2_0 else None
     changed, gone = attribute_rules.delete(key, reference, index, current, ctx.now)
+    ctx.authorise_names(key.names, changed)
     ctx.save(changed)
     return DeleteAttributeResponse(unique_identifier=key.uid, attribute=gone)

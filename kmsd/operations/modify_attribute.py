@@ -9,5 +9,7 @@ from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyA
 
 async def handle(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
     key = await ctx.load(request.unique_identifier)
-    ctx.save(attribute_rules.modify(key, request.new_attribute, request.current_attribute, ctx.now))
+    changed = attribute_rules.modify(key, request.new_attribute, request.current_attribute, ctx.now)
+    ctx.authorise_names(key.names, changed)
+    ctx.save(changed)
     return ModifyAttributeResponse(unique_identifier=key.uid, attribute=request.new_attribute)

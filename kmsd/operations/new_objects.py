@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kmsd.domain import attribute_rules, making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
@@ -47,8 +49,14 @@ def asked_for(template: Template | None, object_type: ObjectType) -> AttributeSe
     return attribute_rules.new(template.attributes, object_type)
 
 
-def candidate(ctx: Context, object_type: ObjectType, attributes: AttributeSet, level: ProtectionLevel) -> ManagedObject:
-    """The new object with these attributes, if this client may have it."""
+def candidate(
+    ctx: Context,
+    object_type: ObjectType,
+    attributes: AttributeSet,
+    level: ProtectionLevel,
+    inherited: Collection[str] = (),
+) -> ManagedObject:
+    """The new object with these attributes, if this client may have it; `inherited` are names it takes over."""
     ctx.provider(level)
     key = making.candidate(
         uid=ctx.new_uid(),
@@ -61,6 +69,7 @@ def candidate(ctx: Context, object_type: ObjectType, attributes: AttributeSet, l
         lease_time=ctx.services.lease_time,
     )
     ctx.authorise(key)
+    ctx.authorise_names(set(inherited) & set(key.names), key)
     return key
 
 

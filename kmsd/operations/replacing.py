@@ -31,4 +31,4 @@ def begin_replacement(
     if level is None:
         level = making.protection(asked, masks, old.protection, ctx.tenant.providers)
     attributes = rekey.for_protection(attributes, asked, old, level)
-    return replace(candidate(ctx, old.object_type, attributes, level), owner=old.owner)
+    return replace(candidate(ctx, old.object_type, attributes, level, old.names), owner=old.owner)
