@@ -14,6 +14,7 @@ from kmsd.domain.usage import KeyUse
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
+    DerivationMethod,
     DigitalSignatureAlgorithm,
     HashingAlgorithm,
     KeyFormatType,
@@ -21,6 +22,7 @@ from protocol.enums import (
     PaddingMethod,
     RecommendedCurve,
 )
+from protocol.structures import CryptographicParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,31 @@ class Encrypted:
     data: bytes
     iv: bytes | None = None
     tag: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What to derive; the key that it is derived from is the permit's."""
+
+    method: DerivationMethod
+    length: int
+    """Bytes."""
+    parameters: CryptographicParameters
+    data: tuple[bytes, ...] = ()
+    """Derivation Data; several pieces only for AWS Signature Version 4."""
+    iv: bytes | None = None
+    salt: bytes | None = None
+    iterations: int | None = None
+    peer: bytes | None = None
+    """The other party's public key, SubjectPublicKeyInfo; key agreement only."""
+
+    def __repr__(self) -> str:
+        return f"Derivation({self.method.name}, {self.length} bytes)"
+
+    @property
+    def work(self) -> int:
+        """What it costs, in bytes hashed or so: what tells short calls from long ones."""
+        return (self.iterations or 1) * 128 + self.length + sum(map(len, self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +161,10 @@ class Provider(Protocol):
 
     def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
         """Whether a call on `size` bytes takes well under a millisecond, so that it may run on the event loop."""
+
+
+class DerivingProvider(Provider, Protocol):
+    """A provider that also makes keys out of keys. No HSM does: what is derived comes out as plain bytes."""
+
+    def derive(self, use: KeyUse, derivation: Derivation) -> bytes:
+        """Bytes derived from the key of the permit, which says Derive Key."""

@@ -12,8 +12,9 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kmsd.crypto import asymmetric, keyformats, parameters, signatures, streams, symmetric
+from kmsd.crypto.derivation import derive
 from kmsd.crypto.errors import InvalidParametersError, KeyMaterialError, UnsupportedError
-from kmsd.crypto.provider import Capabilities, Encrypted, KeyReference, NewKey, Stream
+from kmsd.crypto.provider import Capabilities, Derivation, Encrypted, KeyReference, NewKey, Stream
 from kmsd.crypto.sealing import Sealing
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse, Purpose
@@ -200,6 +201,10 @@ class SoftwareProvider:
         if use.purpose is Purpose.DECRYPT and not scheme.tag_length:
             return streams.DecryptStream(self._aes(use), scheme, iv or b"", aad)
         return None
+
+    def derive(self, use: KeyUse, derivation: Derivation) -> bytes:
+        """Bytes derived from a symmetric key, Secret Data, or an elliptic curve private key."""
+        return derive(self._open(use), use.algorithm, derivation)
 
     def random(self, length: int) -> bytes:
         """`length` bytes of the kernel's generator. Raises InvalidParametersError for a negative length."""

@@ -41,10 +41,14 @@ CURVE_LENGTHS: dict[RecommendedCurve, int] = {
     RecommendedCurve.P_256: 256,
     RecommendedCurve.P_384: 384,
     RecommendedCurve.P_521: 521,
+    RecommendedCurve.SECP256K1: 256,
 }
 """Bits of the field, which is the Cryptographic Length of an EC key."""
 
-_BY_LENGTH = {length: curve for curve, length in CURVE_LENGTHS.items()}
+_BY_LENGTH = {
+    CURVE_LENGTHS[curve]: curve for curve in (RecommendedCurve.P_256, RecommendedCurve.P_384, RecommendedCurve.P_521)
+}
+"""What a length alone means: the NIST curves, no other of the same length."""
 
 DEFAULT_LENGTHS: dict[CryptographicAlgorithm, int] = {
     CryptographicAlgorithm.AES: 256,

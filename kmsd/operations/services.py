@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
-from kmsd.crypto.provider import Provider
+from kmsd.crypto.provider import DerivingProvider, Provider
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
 from kmsd.operations.open_streams import Streams
@@ -21,7 +21,7 @@ class Tenant:
 
     name: str
     policy: TenantPolicy
-    software: Provider
+    software: DerivingProvider
     """The same as providers[SOFTWARE]: what needs no secret is done there."""
     providers: Mapping[ProtectionLevel, Provider]
     """SOFTWARE always; HSM where the tenant has a token."""

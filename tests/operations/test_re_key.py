@@ -228,7 +228,7 @@ async def test_objects_that_have_no_replacement(app: Caller) -> None:
     gone = (await app.call(create())).unique_identifier
     await app.call(destroy(gone))
     for version, kind, destroyed in (
-        (V1_4, ResultReason.ILLEGAL_OPERATION, ResultReason.PERMISSION_DENIED),
+        (V1_4, ResultReason.PERMISSION_DENIED, ResultReason.PERMISSION_DENIED),
         (V2_1, ResultReason.INVALID_OBJECT_TYPE, ResultReason.OBJECT_DESTROYED),
     ):
         assert await app.at(version).refused(re_key(private)) == kind

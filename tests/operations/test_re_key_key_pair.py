@@ -129,7 +129,7 @@ async def test_refusals(app: Caller, server: Server) -> None:
     made = await app.call(named_pair())
     private, public = made.private_key_unique_identifier, made.public_key_unique_identifier
     for uid in (symmetric, public):
-        assert await app.at(V1_4).refused(re_key(uid)) == ResultReason.ILLEGAL_OPERATION
+        assert await app.at(V1_4).refused(re_key(uid)) == ResultReason.PERMISSION_DENIED
         assert await app.at(V2_1).refused(re_key(uid)) == ResultReason.INVALID_OBJECT_TYPE
     assert await app.refused(re_key(private, Attribute("Activation Date", NOW), offset=1)) == (
         ResultReason.INVALID_MESSAGE
