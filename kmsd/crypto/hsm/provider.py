@@ -153,6 +153,8 @@ class HsmProvider:
 
     def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted:
         if use.object_type != ObjectType.SYMMETRIC_KEY:
+            if use.algorithm == Algorithm.RSA:  # in software, but only what the token could decrypt
+                self._check_decrypts(parameters.rsa_scheme(use.parameters))
             return self._software.encrypt(use, data, iv, aad)
         scheme = self._cipher_scheme(use)
         chosen = None
@@ -212,8 +214,7 @@ class HsmProvider:
         scheme = parameters.rsa_scheme(use.parameters)
         # PKCS#1 v1.5: the token tells good padding from bad, and so does this answer. Who decrypts what strangers
         # send wants OAEP.
-        if not self._abilities.decrypts(scheme):
-            raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
+        self._check_decrypts(scheme)
         mechanism, parameter = table.rsa_cipher(scheme)
         return self._using(
             use,
@@ -221,6 +222,10 @@ class HsmProvider:
             lambda lease, key: bytes(key.decrypt(data, mechanism=mechanism, mechanism_param=parameter)),
             checks_input=True,
         )
+
+    def _check_decrypts(self, scheme: parameters.RsaScheme) -> None:
+        if not self._abilities.decrypts(scheme):
+            raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
 
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
         """The digest is made here, the signature in the token; ECDSA signatures are DER."""
