@@ -13,6 +13,7 @@ import click
 
 from protocol.attributes import ATTRIBUTES, Attribute
 from protocol.enums import XML_NAMES, Enumeration
+from protocol.names import XML_NAMES as XML_TAGS
 from protocol.schema import DateTime
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
@@ -69,7 +70,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Item):
-        return date(value.value) if value.type == ItemType.DATE_TIME else plain(value.value)
+        return _item(value)
     if isinstance(value, tuple):
         return [plain(entry) for entry in value]
     if isinstance(value, Name):
@@ -78,6 +79,13 @@ def plain(value: Any) -> Any:
         shown = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
         return {name: entry for name, entry in shown.items() if entry is not None}
     return value
+
+
+def _item(item: Item) -> Any:
+    """A value whose structure nobody declared."""
+    if isinstance(item.value, tuple):
+        return [{"tag": XML_TAGS.get(part.tag, f"0x{part.tag:06X}"), "value": _item(part)} for part in item.value]
+    return date(item.value) if item.type == ItemType.DATE_TIME else plain(item.value)
 
 
 def date(seconds: Any) -> str:

@@ -55,22 +55,23 @@ def list_keys(
     located = client.locate(
         *(Attribute(attribute, value) for attribute, value in wanted.items() if value is not None),
         name=name,
-        maximum_items=limit,
+        maximum_items=limit + 1,
         offset_items=offset or None,
-    )
+    ).unique_identifiers
+    uids = located[:limit]
     columns = COLUMNS | PROTECTION if version is not None and version >= V2_0 else COLUMNS
     rows = [
         row
-        for start in range(0, len(located.unique_identifiers), _AT_A_TIME)
-        for row in _describe(client, located.unique_identifiers[start : start + _AT_A_TIME], columns)
+        for start in range(0, len(uids), _AT_A_TIME)
+        for row in _describe(client, uids[start : start + _AT_A_TIME], columns)
     ]
     if as_json:
         say_json(rows)
         return
     heads = ["unique_identifier", *columns]
     say_table([head.replace("_", " ") for head in heads], ([text(row[head]) for head in heads] for row in rows))
-    if located.located_items is not None and located.located_items > offset + len(rows):
-        click.echo(f"{len(rows)} of {located.located_items}: see --limit and --offset", err=True)
+    if len(located) > limit:
+        click.echo("There are more: see --limit and --offset.", err=True)
 
 
 def _describe(client: SyncClient, uids: tuple[str, ...], columns: dict[str, str]) -> list[dict[str, Any]]:
