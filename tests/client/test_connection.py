@@ -60,7 +60,8 @@ def speaks(*versions: ProtocolVersion) -> Callable[[RequestMessage], bytes]:
         if item.operation == Operation.DISCOVER_VERSIONS and asked == V1_0:
             return answer(asked, failure(ResultReason.OPERATION_NOT_SUPPORTED, item.operation))
         if item.operation == Operation.DISCOVER_VERSIONS:
-            common = tuple(version for version in versions if version in item.payload.protocol_versions)
+            payload: Any = item.payload
+            common = tuple(version for version in versions if version in payload.protocol_versions)
             return answer(asked, success(item.operation, DiscoverVersionsResponse(protocol_versions=common)))
         return good(request)
 
