@@ -58,6 +58,9 @@ _STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
     "Deactivation Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
 }
 
+PROTECTION = frozenset({"Protection Level", "x-kmsd-ProtectionLevel"})
+"""Where the key is, asked for when it is made. It stays there, so what these say of it must stay true."""
+
 _FIXED_IN_HSM: Mapping[str, bool] = {"Sensitive": True, "Extractable": False}
 """What an HSM key says of itself is what the token does: no client turns it."""
 
@@ -173,6 +176,10 @@ def chosen(key: ManagedObject, references: Iterable[AttributeReference], version
 
 def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, now: int) -> AttributeSpec | None:
     spec = _spec(attribute)
+    if attribute.key in PROTECTION:
+        said = key.attributes.get(attribute.key)
+        if not isinstance(attribute, Attribute) or said is None or attribute.value != said:
+            raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, "a key stays under the protection it was made with")
     if spec is None:
         return None
     if lifecycle.is_destroyed(key):
@@ -193,7 +200,7 @@ def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, n
 
 
 def _guard_hsm(key: ManagedObject, attribute: Attribute) -> None:
-    fixed = _FIXED_IN_HSM.get(attribute.name)
+    fixed = _FIXED_IN_HSM.get(attribute.name) if key.object_type is not ObjectType.PUBLIC_KEY else None
     if key.protection is ProtectionLevel.HSM and fixed is not None and attribute.value is not fixed:
         raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} of an HSM key is {fixed} and stays so")
 

@@ -11,7 +11,9 @@ import trustme
 
 from kmsd.config.passwords import PasswordHash, hash_password
 from kmsd.config.tenants import KnownClient
+from kmsd.domain.attribute_rules import PROTECTION
 from kmsd.domain.identity import Identity
+from kmsd.domain.making import PROTECTION_ATTRIBUTE
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer
 from protocol.attributes import Attribute, AttributeReference, Template
@@ -21,6 +23,7 @@ from protocol.enums import (
     ObjectType,
     OpaqueDataType,
     Operation,
+    ProtectionLevel,
     ResultReason,
     ResultStatus,
     WrappingMethod,
@@ -42,11 +45,12 @@ from protocol.operations.get import GetRequest
 from protocol.operations.locate import LocateRequest
 from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.register import RegisterRequest
+from protocol.operations.set_attribute import SetAttributeRequest
 from protocol.structures import Credential, UsernameAndPassword
 from protocol.ttlv import Item, ItemType
 from protocol.versions import V1_0, V1_4, V2_1
 from tests.operations.conftest import Caller, Server
-from tests.operations.requests import create, get
+from tests.operations.requests import attributes, create, get
 
 
 def text(key: str, value: str = "text", vendor: str | None = None) -> Attribute:
@@ -103,6 +107,26 @@ async def test_what_has_no_key_block_is_not_given_plain_where_wrapping_is_asked(
     assert await app.refused(get(uid)) == ResultReason.SENSITIVE
     request = GetRequest(unique_identifier=uid, key_wrapping_specification=specification)
     assert await app.refused(request) == ResultReason.ILLEGAL_OPERATION
+
+
+@pytest.mark.parametrize(
+    ("version", "attribute"),
+    [(V2_1, Attribute("Protection Level", ProtectionLevel.HIGH)), (V1_4, text(PROTECTION_ATTRIBUTE, "HSM"))],
+    ids=["2.1", "1.4"],
+)
+async def test_nobody_makes_the_protection_level_lie(app: Caller, version: Any, attribute: Attribute) -> None:
+    assert PROTECTION_ATTRIBUTE in PROTECTION
+    uid = (await app.call(create(text(PROTECTION_ATTRIBUTE, "SOFTWARE")))).unique_identifier
+    app = app.at(version)
+    before = await app.call(attributes(uid))
+    reference = AttributeReference(attribute.name)
+    for request in (
+        ModifyAttributeRequest(unique_identifier=uid, new_attribute=attribute),
+        DeleteAttributeRequest(unique_identifier=uid, attribute_reference=reference),
+        *([SetAttributeRequest(unique_identifier=uid, new_attribute=attribute)] if version == V2_1 else []),
+    ):
+        assert await app.refused(request) in (ResultReason.ATTRIBUTE_READ_ONLY, ResultReason.PERMISSION_DENIED)
+    assert await app.call(attributes(uid)) == before
 
 
 async def test_what_is_no_request_is_answered_and_audited(app: Caller, server: Server) -> None:
