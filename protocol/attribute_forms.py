@@ -269,6 +269,8 @@ class SecondForm(_Codec):
                 return _read_vendor(buffer, start, stop)
         except ProtocolError as error:
             raise error.within(name_of(tag)) from None
+        if tag == Tag.ATTRIBUTE_VALUE:
+            raise ProtocolError("an Attribute Value outside an Attribute", reason=ResultReason.INVALID_FIELD)
         return _attribute(name_of_tag(tag), read_item(buffer, start - 8, end, tag), None, None)
 
     def write_one(self, attribute: Attribute, out: list[bytes]) -> int:

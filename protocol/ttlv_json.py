@@ -116,7 +116,8 @@ def _children(value: object, depth: int) -> tuple[Item, ...]:
     if not isinstance(value, list):
         raise ProtocolError("the value of a structure is an array")
     headers = [_header(node) for node in value]
-    beside = attribute_kind((tag, inner) for tag, _, inner in headers)
+    # What is text in JSON need not be a Text String: bytes and large numbers are written as text, too.
+    beside = attribute_kind((tag, inner if kind is ItemType.TEXT_STRING else None) for tag, kind, inner in headers)
     return tuple(
         _item(tag, item_type, inner, beside if tag == Tag.ATTRIBUTE_VALUE else kind_of(tag), depth)
         for tag, item_type, inner in headers
