@@ -66,7 +66,7 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     if block is not None and block.key_value is None:
         key = _without_value(key, block)
     else:
-        key = await _with_value(ctx, key, wire, block)
+        key = await with_value(ctx, key, wire, block)
     ctx.save(key)
     ctx.give(key.uid)
     return RegisterResponse(unique_identifier=key.uid)
@@ -91,7 +91,7 @@ def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
     return key.with_attributes(attributes.set("Key Format Type", block.key_format_type))
 
 
-async def _with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None) -> ManagedObject:
+async def with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBlock | None) -> ManagedObject:
     # Checking an RSA key takes milliseconds, so it goes where long calls go.
     stated = block.cryptographic_algorithm if block is not None else None
     parsed = await ctx.crypto(ctx.tenant.software, _parse, key, wire, block, algorithm=key.algorithm or stated)
