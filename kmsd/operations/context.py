@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import structlog
 import trio
 
 from kmsd.crypto import errors as crypto
@@ -31,6 +32,7 @@ from protocol.enums import (
 )
 from protocol.versions import ProtocolVersion
 
+log = structlog.get_logger("kmsd.operations")
 T = TypeVar("T")
 
 LONG = 1 << 30
@@ -281,10 +283,16 @@ class refused:  # noqa: N801  (a context manager, read as a word)
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, crypto.CryptoError):
-            reason = CRYPTO_REASONS.get(type(error))
-            if reason is not None:
-                raise KmsError(reason, str(error)) from error
+        if not isinstance(error, crypto.CryptoError):
+            return
+        reason = next((CRYPTO_REASONS[base] for base in type(error).__mro__ if base in CRYPTO_REASONS), None)
+        if reason is None:
+            return
+        if isinstance(error, crypto.HsmUnavailableError):
+            # Which token, key or PIN it is about is for the operator.
+            log.warning("HSM not available", kind=type(error).__name__, cause=str(error))
+            raise KmsError(reason, "the HSM is not available") from error
+        raise KmsError(reason, str(error)) from error
 
 
 _DATA_REFERENCES: dict[Data, Operation] = {

@@ -13,7 +13,10 @@ async def handle(ctx: Context, request: DestroyRequest) -> DestroyResponse:
     material = key.material
     if material is not None:
         provider = ctx.provider(key.protection)
-        # The provider forgets the key only once the store has: a crash in between leaves an object that can be
-        # destroyed again, never a key that is said to be there and is not.
+        if material.kind == "resident":
+            # A token that is lost would keep the key, and nobody could destroy it again.
+            await ctx.crypto(provider, provider.random, 1)
+        # The token forgets the key only once the store has: what the commit refuses, because another request has
+        # activated the key meanwhile, must not have lost it.
         ctx.batch.after_commit.append(lambda: provider.destroy(reference(key), material))
     return DestroyResponse(unique_identifier=key.uid)
