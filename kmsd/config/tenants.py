@@ -313,6 +313,8 @@ class Tenant(Strict):
     clients: dict[Label, Client] = Field(default_factory=dict)
     algorithms: dict[Algorithm, Sizes] = Field(default_factory=lambda: dict(SAFE_ALGORITHMS))
     quotas: Quotas = Quotas()
+    interop: bool = False
+    """Serve the Interop operation, which only test servers have (KMIP 2.1 §6.1.26)."""
     keys: dict[Label, DeclaredKey] = Field(default_factory=dict)
 
     @property
@@ -328,6 +330,7 @@ class Tenant(Strict):
             default_protection=self.default_protection,
             keeping=self.keeping,
             maximum_objects=self.quotas.objects,
+            interop=self.interop,
             curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
         )
 

@@ -39,6 +39,8 @@ STATELESS = frozenset({ObjectType.OPAQUE_OBJECT, ObjectType.TEMPLATE})
 
 COMPROMISING = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})
 
+COMPROMISED = frozenset({State.COMPROMISED, State.DESTROYED_COMPROMISED})
+
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
 
@@ -117,6 +119,23 @@ def destroy(key: ManagedObject, now: int) -> ManagedObject:
     elif key.material is None:
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     return replace(key.set("Destroy Date", now), material=None)
+
+
+def archive(key: ManagedObject, now: int) -> ManagedObject:
+    """Off-line from now on (KMIP 1.4 §3.32, §4.22); there is no slower storage, so it is a mark.
+
+    Raises KmsError Object Archived the second time, Object Destroyed.
+    """
+    if is_destroyed(key):
+        raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
+    if is_archived(key):
+        raise KmsError(ResultReason.OBJECT_ARCHIVED, "the object is archived")
+    return key.set("Archive Date", now)
+
+
+def recover(key: ManagedObject) -> ManagedObject:
+    """On-line again (KMIP 1.4 §4.23)."""
+    return key.set("Archive Date", None)
 
 
 def is_destroyed(key: ManagedObject) -> bool:

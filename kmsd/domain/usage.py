@@ -118,6 +118,31 @@ def _check_dates(key: ManagedObject, protecting: bool, now: int) -> None:
             raise wrong_state("the Process Start Date has not come")
 
 
+_PROTECTING_BITS = sum(PROTECTING)
+
+
+def allocate(key: ManagedObject, count: int, now: int) -> ManagedObject:
+    """The key with `count` of its Usage Limits Units handed to a client (KMIP 1.4 §4.18).
+
+    Raises KmsError: Invalid Field (a count below 1), Attribute Not Found (no Usage Limits), Wrong Key Lifecycle State
+    and Incompatible Cryptographic Usage Mask (the key protects nothing, or not now), Usage Limit Exceeded.
+    """
+    if count < 1:
+        raise KmsError(ResultReason.INVALID_FIELD, "the Usage Limits Count to allocate is at least 1")
+    limits = key.attributes.get("Usage Limits")
+    if limits is None:
+        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, "the object has no Usage Limits")
+    if not key.usage_mask & _PROTECTING_BITS:
+        raise KmsError(ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "the object protects nothing")
+    if key.state not in _STATES[True]:
+        raise wrong_state("the object is not Active")
+    _check_dates(key, True, now)
+    left = (limits.usage_limits_count or 0) - count
+    if left < 0:
+        raise KmsError(ResultReason.USAGE_LIMIT_EXCEEDED, "the Usage Limits leave less than this")
+    return key.set("Usage Limits", replace(limits, usage_limits_count=left))
+
+
 def charge(key: ManagedObject, size: int) -> ManagedObject:
     """The key with its Usage Limits Count lowered by this use: `size` bytes, or one object (KMIP 1.4 §3.21).
 

@@ -44,6 +44,8 @@ def _offered(ctx: Context) -> Iterator[Operation]:
     from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
 
     for operation in HANDLERS:
+        if operation == Operation.INTEROP and not ctx.tenant.policy.interop:
+            continue
         spec = OPERATIONS[operation]
         if spec.since <= ctx.version and (spec.until is None or ctx.version <= spec.until):
             yield operation

@@ -74,6 +74,7 @@ def configuration(text: str, tenants: Iterable[str]) -> str:
             "roles": {"owner": [{"operations": "*"}]},
             "clients": {"client": {"certificate": {"common_name": name}, "roles": ["owner"]}},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
+            "interop": True,
         }
         for name in tenants
     }
