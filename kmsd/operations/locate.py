@@ -6,6 +6,7 @@ from kmsd.domain import attribute_rules
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations.context import Context
+from kmsd.operations.due import store_reached
 from protocol.operations.locate import LocateRequest, LocateResponse
 
 
@@ -21,6 +22,8 @@ async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
         storage_status_mask=request.storage_status_mask,
         object_group_member=request.object_group_member,
     )
+    if any(attribute.key == "State" for attribute in request.attributes):
+        await store_reached(ctx.services, ctx.tenant.name, ctx.now, ctx.batch.pending)
     page, total = ctx.locate(query)
     # KMIP 1.4 §4.9: more than one match empties the ID Placeholder, so that a batch goes on with a single object.
     ctx.give(*page)
