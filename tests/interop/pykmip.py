@@ -21,13 +21,23 @@ with warnings.catch_warnings():
     from kmip.core import enums, misc, primitives  # type: ignore[import-untyped]
     from kmip.core import exceptions as core_exceptions
     from kmip.core import objects as core_objects
+    from kmip.core.attributes import PrivateKeyUniqueIdentifier  # type: ignore[import-untyped]
     from kmip.core.factories.attributes import AttributeFactory  # type: ignore[import-untyped]
     from kmip.core.messages import messages, payloads  # type: ignore[import-untyped]
     from kmip.pie import exceptions as pie_exceptions  # type: ignore[import-untyped]
     from kmip.pie import objects as pie
     from kmip.pie.client import ProxyKmipClient  # type: ignore[import-untyped]
 
-__all__ = ["core_exceptions", "core_objects", "enums", "misc", "payloads", "pie", "primitives"]
+__all__ = [
+    "PrivateKeyUniqueIdentifier",
+    "core_exceptions",
+    "core_objects",
+    "enums",
+    "misc",
+    "payloads",
+    "pie",
+    "primitives",
+]
 
 Algorithm = enums.CryptographicAlgorithm
 Mask = enums.CryptographicUsageMask
@@ -59,7 +69,13 @@ UNREADABLE_ATTRIBUTES: Mapping[str, Limit] = {
     ),
     **{
         name: _limit(Version.KMIP_2_0, reason="it has no class for the value outside an 1.x Attribute")
-        for name in ("Always Sensitive", "Extractable", "Never Extractable", "Original Creation Date")
+        for name in (
+            "Always Sensitive",
+            "Certificate Type",
+            "Extractable",
+            "Never Extractable",
+            "Original Creation Date",
+        )
     },
     **{
         name: _limit(Version.KMIP_2_0, reason="it does not take this for an attribute")
@@ -74,6 +90,10 @@ FALLS_OVER = r"^$|^No value type|^Unrecognized attribute type|^unpack requires"
 LIMITS: Mapping[str, Limit] = {
     "a refused Discover Versions": _limit(*ALL, reason="it looks into the payload, which a refusal does not have"),
     "a Check for no usage": _limit(*ALL, reason="it goes through the usages asked for, also where none are"),
+    "Re-key with attributes": _limit(
+        Version.KMIP_2_0,
+        reason="it sends a Template-Attribute, which 2.0 has no more, even when there is nothing in it",
+    ),
     "a wrapped Key Value": _limit(*ALL, reason="it expects a structure, where wrapping makes a Byte String"),
     "the tag of an AEAD": _limit(
         Version.KMIP_1_4, Version.KMIP_2_0, reason="it knows no Authenticated Encryption Tag, a field of 1.4 and later"

@@ -92,6 +92,11 @@ def test_a_certificate_comes_back(app: App) -> None:
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     uid = app.client.register(pie.X509Certificate(der, [Mask.VERIFY], Daemon.fresh_name()))
     assert app.value(uid, "Object Type") == enums.ObjectType.CERTIFICATE
+    assert "Certificate Type" in app.client.get_attribute_list(uid)
+    if "Certificate Type" in app.names(uid):
+        assert app.value(uid, "Certificate Type") == enums.CertificateType.X_509
+    if app.version.value > 1.0:
+        assert app.value(uid, "Certificate Length") == len(der)
     assert app.client.get(uid).value == der
 
 

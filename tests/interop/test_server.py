@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kmsd.operations import HANDLERS
-from protocol.enums import Operation, ResultReason, ResultStatus
+from protocol.enums import ResultReason, ResultStatus
 from protocol.operations import OPERATIONS
 from protocol.versions import SUPPORTED, ProtocolVersion
 from tests.interop.conftest import App
@@ -166,32 +166,3 @@ def test_a_state_forbids_what_it_must(app: App) -> None:
     assert refused(app.client.revoke, cessation, unstarted) == wrong_state
     opaque = app.client.register(pie.OpaqueObject(b"x", enums.OpaqueDataType.NONE, uid))
     assert refused(app.client.activate, opaque) == app.reason(Reason.ILLEGAL_OPERATION, Reason.INVALID_OBJECT_TYPE)
-
-
-NOT_YET = [
-    operation
-    for operation in (Operation.RE_KEY, Operation.DERIVE_KEY, Operation.RE_KEY_KEY_PAIR)
-    if operation not in HANDLERS
-]
-
-
-def test_what_kmsd_has_not_is_said_to_be_unsupported(app: App) -> None:
-    """PyKMIP has these; kmsd, once it has them, needs tests of them here."""
-    uid = app.aes(Mask.DERIVE_KEY)
-    calls = {
-        Operation.RE_KEY: lambda: app.client.rekey(uid),
-        Operation.DERIVE_KEY: lambda: app.client.derive_key(
-            enums.ObjectType.SYMMETRIC_KEY,
-            [uid],
-            enums.DerivationMethod.HMAC,
-            {"cryptographic_parameters": {"hashing_algorithm": enums.HashingAlgorithm.SHA_256}},
-            cryptographic_length=256,
-            cryptographic_algorithm=Algorithm.AES,
-        ),
-    }
-    for operation, call in calls.items():
-        if operation in NOT_YET:
-            assert refused(call) == Reason.OPERATION_NOT_SUPPORTED
-    if Operation.RE_KEY_KEY_PAIR in NOT_YET:
-        result = app.client.proxy.rekey_key_pair(private_key_uuid=None)
-        assert result.result_reason.value == Reason.OPERATION_NOT_SUPPORTED
