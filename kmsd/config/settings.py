@@ -79,6 +79,10 @@ class Limits(Strict):
     keepalive: Annotated[Duration, Field(ge=1)] = 60.0
     """Idle time before the first TCP keepalive probe."""
     batch_items: Annotated[int, Field(ge=1)] = 256
+    asynchronous_requests: Annotated[int, Field(ge=0)] = 64
+    """Items of one client that are to be done, or whose results it has not fetched; 0 refuses them all."""
+    asynchronous_results: Annotated[Duration, Positive] = 300.0
+    """For a client to fetch them."""
 
 
 class StoreSettings(Strict):

@@ -10,6 +10,7 @@ import trio
 from kmsd.crypto.provider import DerivingProvider, Provider
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.asynchronous import Requests
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.storage.store import Store
@@ -45,6 +46,8 @@ class Services:
     """POSIX time in seconds."""
     counts: ObjectCounts
     streams: Streams
+    requests: Requests
+    """Asynchronous ones."""
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
     lease_time: int = 3600

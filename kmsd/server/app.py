@@ -16,6 +16,7 @@ import trio
 
 from kmsd.config.loader import ConfigurationError, load
 from kmsd.config.settings import Settings
+from kmsd.operations.asynchronous import Requests
 from kmsd.operations.declared import make_declared
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
@@ -34,6 +35,9 @@ log = structlog.get_logger("kmsd.app")
 _CRYPTO_THREADS = 4
 """Long calls at once; fewer than a token has sessions, so that short ones on the event loop find one free."""
 
+_DELAY = 1.0
+"""Seconds before an asynchronous request begins by itself: time to cancel it."""
+
 
 async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called once requests are answered.
@@ -49,6 +53,11 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             clock=time.time,
             counts=ObjectCounts(store, time.monotonic),
             streams=Streams(time.monotonic),
+            requests=Requests(
+                keep=settings.limits.asynchronous_results,
+                per_client=settings.limits.asynchronous_requests,
+                delay=_DELAY,
+            ),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
             information=ServerInformation("kmsd", version("kmsd")),
         )
@@ -64,7 +73,11 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             )
             await nursery.start(stop)
             nursery.start_soon(_reload_on_hangup, path, tls)
-            await _serve_ports(server, settings, ready)
+            async with trio.open_nursery() as later:
+                await later.start(services.requests.run)
+                await _serve_ports(server, settings, ready)
+                # What has begun is finished while there is a store.
+                later.cancel_scope.cancel()
             # The last connection has ended; what it asked to be written is written.
             nursery.cancel_scope.cancel()
 

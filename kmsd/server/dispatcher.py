@@ -6,8 +6,9 @@ is our bug: a traceback in our log, General Failure and no text for the client.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -17,17 +18,18 @@ from kmsd.domain.errors import KmsError
 from kmsd.domain.policy import check_operation
 from kmsd.domain.records import AuditRecord
 from kmsd.operations import HANDLERS
+from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
 from kmsd.server.answers import encode, encode_plain, failure
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
+from kmsd.server.later import ABOUT_REQUESTS, is_later, pending
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.session import Answer, render
 from kmsd.storage.errors import ConflictError
 from protocol.enums import (
-    AsynchronousIndicator,
     BatchErrorContinuationOption,
     Operation,
     ResultReason,
@@ -36,7 +38,6 @@ from protocol.enums import (
 from protocol.errors import ProtocolError, UnsupportedVersion
 from protocol.message import (
     RequestBatchItem,
-    RequestHeader,
     RequestMessage,
     ResponseBatchItem,
     UnreadablePayload,
@@ -136,7 +137,8 @@ class Dispatcher:
         header = message.header
         version = header.protocol_version
         try:
-            self._check_header(header, message, version)
+            self._check_message(message)
+            later = is_later(message)
             identity = await self._peers.authenticate(peer, header.authentication)
         except KmsError as error:
             items = [
@@ -155,6 +157,9 @@ class Dispatcher:
             version=version,
             now=int(self._services.clock()),
         )
+        if later:
+            items = await self._put_off(batch, message, peer.address)
+            return Answer(encode(version, header, items, int(self._services.clock())), close=False)
         try:
             items = await self._run(batch, message, peer.address)
         except BaseException:
@@ -172,11 +177,9 @@ class Dispatcher:
 
     # --- the batch -------------------------------------------------------------------------------------------
 
-    def _check_header(self, header: RequestHeader, message: RequestMessage, version: ProtocolVersion) -> None:
+    def _check_message(self, message: RequestMessage) -> None:
         if len(message.batch_items) > self._maximum_items:
             raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {self._maximum_items} batch items")
-        if header.asynchronous_indicator == AsynchronousIndicator.MANDATORY and version >= V2_0:
-            raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "no operation is processed asynchronously")
         if len(message.batch_items) > 1:
             # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
             # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
@@ -197,6 +200,47 @@ class Dispatcher:
             if answer.result_status == Failed and option == Stop:
                 break
         return answers
+
+    async def _put_off(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
+        """All items are pending, and done in order later on."""
+        items = message.batch_items
+        owner = Owner(batch.identity.tenant, batch.identity.client)
+        work = partial(self._work_off, batch, message, address)
+        submitted = int(self._services.clock() * 1_000_000)
+        try:
+            jobs = self._services.requests.submit(owner, [item.operation for item in items], submitted, work)
+        except KmsError as error:
+            answers = [self._refusal(i.operation, i.unique_batch_item_id, error, batch.version) for i in items]
+        else:
+            answers = [pending(item, job) for item, job in zip(items, jobs, strict=True)]
+        attempts = [_Attempt(item.operation, answer, ()) for item, answer in zip(items, answers, strict=True)]
+        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
+        return answers
+
+    async def _work_off(self, batch: Batch, message: RequestMessage, address: str, jobs: Sequence[Job]) -> None:
+        stop = (message.header.batch_error_continuation_option or Stop) == Stop
+        stopped = False
+        for item, job in zip(message.batch_items, jobs, strict=True):
+            if not job.begin():
+                # Cancelled: what was to build on it is not done either.
+                stopped = stop
+            elif stopped:
+                refusal = KmsError(ResultReason.GENERAL_FAILURE, "not done: an item before it in the batch failed")
+                job.finish(self._refusal(item.operation, None, refusal, batch.version))
+            else:
+                batch.now = int(self._services.clock())
+                job.finish(await self._answered(batch, item, address))
+                stopped = stop and job.failed
+
+    async def _answered(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
+        try:
+            return await self._run_alone(batch, item, address)
+        except Exception as error:
+            # Nobody else hears of it: the client gets an answer, the daemon goes on.
+            log.error("request failed", operation=item.operation.name, traceback=render(error))
+            await self._outcomes.take_back(batch)
+            refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
+            return self._refusal(item.operation, None, refusal, batch.version)
 
     async def _run_alone(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
         """One item, committed before its answer is made; run again where another request was faster."""
@@ -298,12 +342,16 @@ class Dispatcher:
             refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
             answer = self._refusal(operation, item.unique_batch_item_id, refusal, batch.version)
         else:
-            answer = ResponseBatchItem(
-                operation=operation,
-                unique_batch_item_id=item.unique_batch_item_id,
-                result_status=Success,
-                payload=payload,
-            )
+            if isinstance(payload, ResponseBatchItem):
+                # Poll: the answer of another request.
+                answer = replace(payload, unique_batch_item_id=item.unique_batch_item_id)
+            else:
+                answer = ResponseBatchItem(
+                    operation=operation,
+                    unique_batch_item_id=item.unique_batch_item_id,
+                    result_status=Success,
+                    payload=payload,
+                )
             result = _RESULTS.get(operation)
             if result is not None:
                 batch.data.append((operation, getattr(payload, result.field)))
@@ -339,5 +387,5 @@ class Dispatcher:
         return answer
 
 
-OPEN_TO_ALL: frozenset[Operation] = frozenset({Operation.DISCOVER_VERSIONS, Operation.QUERY})
-"""What every known client may ask: without these two it cannot even find out how to speak to us."""
+OPEN_TO_ALL: frozenset[Operation] = ABOUT_REQUESTS | {Operation.DISCOVER_VERSIONS, Operation.QUERY}
+"""What every known client may ask: how to speak to us, and what became of its own requests."""

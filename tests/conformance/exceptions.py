@@ -52,6 +52,9 @@ EXCEPTIONS: Mapping[str, KnownException] = {
     "TC-142-12": KnownException(
         "asks for an attribute in the wrapped Key Value, prints the wrapped bare key", "KeyValue|ResultStatus", 2
     ),
+    "TC-32-10": KnownException(
+        "prints a literal where the value is the one that the request sends", "AsynchronousCorrelationValue: ", 8
+    ),
     "TC-92-10": KnownException(
         "deactivates in 2010 in the request, in 2070 in the response", "Deactivation Date|State|ResultStatus", ends=True
     ),

@@ -17,6 +17,7 @@ from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.asynchronous import Requests
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services, Tenant
@@ -127,6 +128,7 @@ class Server:
             clock=lambda: self.now,
             counts=ObjectCounts(store, lambda: self.now),
             streams=Streams(lambda: self.now),
+            requests=Requests(keep=300, per_client=4, delay=60),
             crypto_limiter=trio.CapacityLimiter(2),
             information=ServerInformation("kmsd", "test"),
         )
@@ -145,7 +147,9 @@ class Server:
 async def server(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Server]:
     with Store.open(tmp_path / "kmsd.db") as store:
         await nursery.start(store.run)
-        yield Server(store, {"acme": tenant_settings(), "bank": tenant_settings()})
+        server = Server(store, {"acme": tenant_settings(), "bank": tenant_settings()})
+        await nursery.start(server.services.requests.run)
+        yield server
         nursery.cancel_scope.cancel()
 
 
