@@ -58,6 +58,9 @@ _STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
     "Deactivation Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
 }
 
+MOST_ATTRIBUTES = 512
+"""What one request gives a new object; the set of them grows in quadratic time."""
+
 PROTECTION = frozenset({"Protection Level", "x-kmsd-ProtectionLevel"})
 """Where the key is, asked for when it is made. It stays there, so what these say of it must stay true."""
 
@@ -103,7 +106,9 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
     Unsupported Attribute, Invalid Attribute Value.
     """
     result = AttributeSet()
-    for attribute in attributes:
+    for number, attribute in enumerate(attributes):
+        if number >= MOST_ATTRIBUTES:
+            raise KmsError(ResultReason.INVALID_FIELD, f"more than {MOST_ATTRIBUTES} attributes")
         spec = _spec(attribute)
         _check_value(attribute, spec, object_type)
         if spec is None:

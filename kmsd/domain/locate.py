@@ -33,6 +33,8 @@ SEPARATOR = "\x1f"
 AFTER_SEPARATOR = "\x20"
 LONGEST_TEXT = 64
 """Longer texts and bytes are compared by their SHA-256, so that an index entry stays short."""
+MOST_CONDITIONS = 32
+"""Values that one query asks for, the fields of structures counted each: every one is a join."""
 LARGEST_DATE = (1 << 63) - 1
 """KMIP 1.4 §4.9: a date of this value is the same as an undefined one."""
 _BIAS = 1 << 63
@@ -163,6 +165,8 @@ def prepare(query: LocateQuery) -> Search:
                 conditions.extend(_value_conditions(key, attribute.value))
     if query.object_group_member is not None:
         conditions.append(_group_member(query, grouped))
+    if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in conditions) > MOST_CONDITIONS:
+        raise invalid_field(f"Locate by more than {MOST_CONDITIONS} values")
     mask = query.storage_status_mask
     if mask is None:
         mask = StorageStatusMask.ON_LINE_STORAGE

@@ -30,6 +30,13 @@ class SchemaError(StoreError):
     """The file is no store of ours, or one of a newer version."""
 
 
+class ObjectTooLargeError(KmsError):
+    """An object's attributes are more than the store writes at once: nothing was stored."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(ResultReason.SERVER_LIMIT_EXCEEDED, f"the object would have more than {what}")
+
+
 class DuplicateNameError(KmsError):
     """KMIP 1.4 §3.2, 2.1 §4.31: names are unique within the domain, which is the tenant here."""
 

@@ -15,11 +15,12 @@ import trio
 from kmsd.domain.locate import LocateQuery, Search, matches, overdue, prepare
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
-from kmsd.storage import query as sql
+from kmsd.storage import statements as sql
 from kmsd.storage.cache import ObjectCache
 from kmsd.storage.connection import FileLock, connect
-from kmsd.storage.errors import ConflictError
-from kmsd.storage.rows import decode, encode
+from kmsd.storage.errors import ConflictError, ObjectTooLargeError
+from kmsd.storage.query import locate as statement_of
+from kmsd.storage.rows import Entry, decode, encode
 from kmsd.storage.transaction import Change, Transactions, Unit
 from kmsd.storage.upgrade import migrate
 from kmsd.storage.work import UnitOfWork
@@ -30,6 +31,20 @@ Accept = Callable[[ManagedObject], bool]
 CACHED_OBJECTS = 1000
 CACHED_BYTES = 16 * 1024
 """Larger objects are not kept in memory, so that the cache is bounded in bytes as well."""
+
+
+LARGEST_ATTRIBUTES = 64 * 1024
+"""Bytes of all attributes of one object: it is read, and written, as a whole."""
+MOST_TERMS = 2048
+"""What one object may be found by. Each is a row of the index, written while everybody waits."""
+
+
+def _bounded(entry: Entry) -> Entry:
+    if len(entry.row.attributes) > LARGEST_ATTRIBUTES:
+        raise ObjectTooLargeError(f"{LARGEST_ATTRIBUTES} bytes of attributes")
+    if len(entry.terms) > MOST_TERMS:
+        raise ObjectTooLargeError(f"{MOST_TERMS} values to be found by")
+    return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ class Store:
                     break
             return found
         connection = self._reader()
-        text, values = sql.locate(connection, search, "uid", limit, offset)
+        text, values = statement_of(connection, search, "uid", limit, offset)
         return [row[0] for row in connection.execute(text, values).fetchall()]
 
     def count(self, query: LocateQuery, accept: Accept | None = None) -> int:
@@ -146,7 +161,7 @@ class Store:
         if search.uids or accept is not None:
             return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
         connection = self._reader()
-        text, values = sql.locate(connection, search, "count")
+        text, values = statement_of(connection, search, "count")
         return int(connection.execute(text, values).fetchone()[0])
 
     def overdue(self, tenant: str, now: int, most: int = 1000) -> list[ManagedObject]:
@@ -155,8 +170,8 @@ class Store:
         Locate by State looks at what is stored: store these first, as advanced, where the answer must be exact.
         """
         connection = self._reader()
-        text, values = sql.locate(connection, overdue(tenant, now), "object", most)
-        return [decode(row[: len(sql.COLUMNS)]) for row in connection.execute(text, values).fetchall()]
+        text, values = statement_of(connection, overdue(tenant, now), "object", most)
+        return [decode(row[: len(ObjectRow._fields)]) for row in connection.execute(text, values).fetchall()]
 
     def _objects(self, query: LocateQuery, search: Search) -> Iterator[ManagedObject]:
         """The matching objects, newest first, decoded one at a time as the caller asks for them."""
@@ -166,8 +181,8 @@ class Store:
             if row is not None and matches(query, obj := decode(row)):
                 yield obj
             return
-        text, values = sql.locate(connection, search, "object")
-        width = len(sql.COLUMNS)
+        text, values = statement_of(connection, search, "object")
+        width = len(ObjectRow._fields)
         # A cursor left half-read would hold its snapshot, and with it the write-ahead log.
         with closing(connection.execute(text, values)) as rows:
             for row in rows:
@@ -187,12 +202,13 @@ class Store:
         """Return once all of it is durable; a unit of audit records alone goes the same way.
 
         Raises ConflictError (an updated object is no longer at its version), DuplicateNameError (a KmsError),
+        ObjectTooLargeError (a KmsError),
         StoreError where nothing could be stored. Once handed to the writer the unit's outcome is awaited
         even by a cancelled task, so a change that was made is never taken for one that was not.
         """
         if not work:
             return
-        inserts = tuple(encode(obj, 1) for obj in work.inserts)
+        inserts = tuple(_bounded(encode(obj, 1)) for obj in work.inserts)
         changes = tuple(self._change(obj) for obj in work.updates)
         await self._writer.commit(Unit(inserts, changes, tuple(work.records)))
 
@@ -200,7 +216,7 @@ class Store:
         before = self.get(obj.tenant, obj.uid)
         if before is None or before.version != obj.version:
             raise ConflictError(f"{obj.uid!r} changed meanwhile")
-        return Change(encode(before, before.version), encode(obj, obj.version + 1))
+        return Change(encode(before, before.version), _bounded(encode(obj, obj.version + 1)))
 
     def audit_after(self, sequence: int, most: int = 1000) -> list[tuple[int, AuditRecord]]:
         """Up to `most` audit records after this sequence number, in order."""

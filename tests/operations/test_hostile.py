@@ -50,7 +50,7 @@ from protocol.structures import Credential, UsernameAndPassword
 from protocol.ttlv import Item, ItemType
 from protocol.versions import V1_0, V1_4, V2_1
 from tests.operations.conftest import Caller, Server
-from tests.operations.requests import attributes, create, get
+from tests.operations.requests import attributes, create, get, name, shown
 
 
 def text(key: str, value: str = "text", vendor: str | None = None) -> Attribute:
@@ -107,6 +107,40 @@ async def test_what_has_no_key_block_is_not_given_plain_where_wrapping_is_asked(
     assert await app.refused(get(uid)) == ResultReason.SENSITIVE
     request = GetRequest(unique_identifier=uid, key_wrapping_specification=specification)
     assert await app.refused(request) == ResultReason.ILLEGAL_OPERATION
+
+
+def whole(number: int) -> Item:
+    return Item(Tag.ATTRIBUTE_VALUE, ItemType.INTEGER, number)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        tuple(text(f"x-{number}") for number in range(33)),
+        tuple(name(f"name {number}") for number in range(1000)),
+        (Attribute("x-a", Item(Tag.ATTRIBUTE_VALUE, ItemType.STRUCTURE, tuple(map(whole, range(3000))))),),
+    ],
+    ids=["attributes", "names", "fields"],
+)
+async def test_a_search_by_very_much_is_refused(app: Caller, conditions: tuple[Attribute, ...]) -> None:
+    assert await app.refused(LocateRequest(attributes=conditions)) == ResultReason.INVALID_FIELD
+    assert await app.call(LocateRequest(attributes=conditions[:16] if len(conditions) > 1 else ())) is not None
+
+
+async def test_an_object_has_so_many_attributes_and_no_more(app: Caller) -> None:
+    app = app.at(V2_1)
+    assert await app.refused(create(*(Attribute("x-a", whole(n)) for n in range(20_000)))) == ResultReason.INVALID_FIELD
+    structure = Item(Tag.ATTRIBUTE_VALUE, ItemType.STRUCTURE, tuple(map(whole, range(3000))))
+    for large in (text("x-a", "x" * 70_000), Attribute("x-a", structure)):
+        assert await app.refused(create(large)) == ResultReason.SERVER_LIMIT_EXCEEDED
+    uid = (await app.call(create())).unique_identifier
+    for number in range(2):
+        request = AddAttributeRequest(unique_identifier=uid, new_attribute=text(f"x-{number}", "x" * 40_000))
+        if number == 0:
+            await app.call(request)
+        else:
+            assert await app.refused(request) == ResultReason.SERVER_LIMIT_EXCEEDED
+    assert set(shown(await app.call(attributes(uid)))) >= {"x-0"}
 
 
 @pytest.mark.parametrize(
