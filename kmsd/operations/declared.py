@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import structlog
 
-from kmsd.config.tenants import DeclaredKey
+from kmsd.config.tenants import CertificateAuthority, DeclaredKey
 from kmsd.config.tenants import Tenant as TenantSettings
+from kmsd.crypto import certification
+from kmsd.crypto.errors import CryptoError
+from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.locate import LocateQuery
@@ -15,13 +18,14 @@ from kmsd.domain.making import PROTECTION_ATTRIBUTE
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import Grants, Permission
 from kmsd.domain.records import AuditRecord
-from kmsd.operations import create, create_key_pair
-from kmsd.operations.context import Batch, Context
+from kmsd.operations import certifying, create, create_key_pair, get
+from kmsd.operations.context import LONG, Batch, Context
+from kmsd.operations.new_objects import begin
 from kmsd.operations.services import Services
 from kmsd.storage.work import UnitOfWork
 from protocol.attributes import Attribute, Template
 from protocol.enums import CryptographicUsageMask as Mask
-from protocol.enums import NameType, ObjectType, Operation
+from protocol.enums import LinkType, NameType, ObjectType, Operation, StorageStatusMask
 from protocol.names import Tag
 from protocol.operations.create import CreateRequest
 from protocol.operations.create_key_pair import CreateKeyPairRequest
@@ -33,6 +37,9 @@ log = structlog.get_logger("kmsd.declared")
 
 CONFIGURATION = "configuration"
 """The owner of declared keys, and who the audit says made them."""
+
+_KEPT = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
+"""An archived key is still there, and holds its name."""
 
 PUBLIC = Mask.VERIFY | Mask.ENCRYPT | Mask.WRAP_KEY
 """Usages of the public half of a pair; the private half has the others."""
@@ -52,6 +59,9 @@ async def make_declared(services: Services, tenants: Mapping[str, TenantSettings
                 except KmsError as error:
                     raise DeclarationError(f"tenant {tenant}: key {name}: {error.message}") from error
                 log.info("declared key made", tenant=tenant, name=name)
+        authority = settings.certificate_authority
+        if authority is not None and authority.subject is not None:
+            await _make_authority(services, tenant, authority, authority.subject)
 
 
 def _name(name: str) -> Attribute:
@@ -59,36 +69,83 @@ def _name(name: str) -> Attribute:
 
 
 def _exists(services: Services, tenant: str, name: str) -> bool:
-    return bool(services.store.locate(LocateQuery(tenant, (_name(name),), maximum_items=1)))
+    query = LocateQuery(tenant, (_name(name),), maximum_items=1, storage_status_mask=_KEPT)
+    return bool(services.store.locate(query))
 
 
 async def _make(services: Services, tenant: str, name: str, key: DeclaredKey, default: ProtectionLevel) -> None:
-    identity = Identity(tenant, CONFIGURATION, ())
+    context = _context(services, tenant, Operation.CREATE_KEY_PAIR if key.is_pair else Operation.CREATE)
+    level, now = key.protection or default, context.now
+    if key.is_pair:
+        await create_key_pair.handle(context, _pair_request(name, key, level, now))
+    else:
+        await create.handle(context, _key_request(name, key, level, now))
+    await _commit(context)
+
+
+async def _make_authority(services: Services, tenant: str, authority: CertificateAuthority, subject: str) -> None:
+    """The authority's certificate, signed by its own key, where there is none of its name."""
+    if _exists(services, tenant, authority.certificate):
+        return
+    context = _context(services, tenant, Operation.CERTIFY)
+    now = context.now
+    key = certifying.named(context, authority.private_key, ObjectType.PRIVATE_KEY)
+    public_uid = rekey.linked(key, LinkType.PUBLIC_KEY_LINK) if key is not None else None
+    if key is None or public_uid is None:
+        raise DeclarationError(f"tenant {tenant}: the certificate authority has no key {authority.private_key!r}")
+    try:
+        public = await context.load(public_uid)
+        order = certification.for_key(await get.export(context, public), certification.parse_name(subject))
+        attributes = (
+            _name(authority.certificate),
+            Attribute("Activation Date", now),
+            Attribute("Cryptographic Usage Mask", Mask.CERTIFICATE_SIGN | Mask.VERIFY),
+        )
+        new = begin(context, ObjectType.CERTIFICATE, Template(attributes=attributes), None, ProtectionLevel.SOFTWARE)
+        new = rekey.link(new, LinkType.PUBLIC_KEY_LINK, public.uid)
+        draft = await context.crypto(
+            context.tenant.software,
+            certification.draft_authority,
+            order,
+            now,
+            now + int(authority.own_validity),
+            size=LONG,
+        )
+        context.save(await certifying.signed(context, new, key, draft))
+    except (KmsError, CryptoError) as error:
+        raise DeclarationError(f"tenant {tenant}: certificate authority: {error}") from error
+    context.save(rekey.link(public, LinkType.CERTIFICATE_LINK, new.uid))
+    await _commit(context)
+    log.info("certificate of the authority made", tenant=tenant, name=authority.certificate)
+
+
+def _context(services: Services, tenant: str, operation: Operation) -> Context:
+    """For one change in the name of the configuration, which may do everything."""
     batch = Batch(
         services=services,
         tenant=services.tenants[tenant],
-        identity=identity,
+        identity=Identity(tenant, CONFIGURATION, ()),
         grants=Grants([Permission(None)]),
         version=V2_1,
         now=int(services.clock()),
     )
-    operation = Operation.CREATE_KEY_PAIR if key.is_pair else Operation.CREATE
-    context = Context(batch, operation)
-    if key.is_pair:
-        await create_key_pair.handle(context, _pair_request(name, key, key.protection or default, batch.now))
-    else:
-        await create.handle(context, _key_request(name, key, key.protection or default, batch.now))
+    return Context(batch, operation)
+
+
+async def _commit(context: Context) -> None:
+    """Store what was made and changed, with its audit record."""
     context.keep()
+    services = context.services
     work = UnitOfWork()
-    for made in batch.pending.values():
-        work.insert(made)
+    for made in context.batch.pending.values():
+        (work.update if made.version else work.insert)(made)
     work.audit(
         AuditRecord(
             time=int(services.clock() * 1_000_000),
-            tenant=tenant,
+            tenant=context.tenant.name,
             client=CONFIGURATION,
             address="",
-            operation=operation.name,
+            operation=context.operation.name,
             uid=next(iter(context.touched)),
             result="SUCCESS",
         )
