@@ -21,10 +21,6 @@ from sqlalchemy import (
     Text,
 )
 
-REVISIONS = ("0001",)
-"""Every schema this code can bring up to date, oldest first."""
-REVISION = REVISIONS[-1]
-
 # A range of terms is a range of bytes: the order of a language would break it.
 _BINARY_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")

@@ -20,7 +20,7 @@ from kmsd.storage.cache import ObjectCache
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
 from kmsd.storage.query import locate as statement_of
-from kmsd.storage.rows import Entry, decode, encode
+from kmsd.storage.rows import Entry, ObjectRow, decode, encode
 from kmsd.storage.transaction import Change, Transactions, Unit
 from kmsd.storage.upgrade import migrate
 from kmsd.storage.work import UnitOfWork

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kmsd.domain.records import AuditRecord
-from kmsd.storage import query
+from kmsd.storage import statements as sql
 from kmsd.storage.connection import BUSY_SECONDS, FileLock
 from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreBusyError, StoreError
 from kmsd.storage.rows import Entry
@@ -164,7 +164,7 @@ class Transactions:
         released: set[tuple[str, str]] = set()
         for change in unit.changes:
             before = change.before.row
-            found = execute(query.LOCK.sql, (before.uid, before.tenant)).fetchone()
+            found = execute(sql.LOCK.sql, (before.uid, before.tenant)).fetchone()
             if found is None or found[1] != before.version:
                 raise ConflictError(f"{before.uid!r} changed meanwhile")
             identities.append(found[0])
@@ -176,12 +176,12 @@ class Transactions:
         ]:
             for name in entry.names - kept:
                 claim = (entry.row.tenant, name)
-                taken = claim not in released and execute(query.NAME_HOLDER.sql, claim).fetchone()
+                taken = claim not in released and execute(sql.NAME_HOLDER.sql, claim).fetchone()
                 if taken or claim in claimed:
                     raise DuplicateNameError(name)
                 claimed.add(claim)
         for entry in unit.inserts:
-            if execute(query.UID_TAKEN.sql, (entry.row.uid,)).fetchone():
+            if execute(sql.UID_TAKEN.sql, (entry.row.uid,)).fetchone():
                 raise ConflictError(f"{entry.row.uid!r} exists")
         return identities
 
@@ -191,21 +191,21 @@ class Transactions:
             # First, since a name may go from one object of the unit to another.
             tenant = change.before.row.tenant
             gone = change.before.names - change.after.names
-            executemany(query.DELETE_NAME.sql, [(tenant, name) for name in gone])
+            executemany(sql.DELETE_NAME.sql, [(tenant, name) for name in gone])
         for entry in unit.inserts:
-            row_id = execute(query.INSERT_OBJECT.sql, entry.row).lastrowid
-            executemany(query.INSERT_TERM.sql, _term_rows(entry, row_id))
-            executemany(query.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
+            row_id = execute(sql.INSERT_OBJECT.sql, entry.row).lastrowid
+            executemany(sql.INSERT_TERM.sql, _term_rows(entry, row_id))
+            executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
         for change, row_id in zip(unit.changes, identities, strict=True):
             after = change.after.row
-            execute(query.UPDATE_OBJECT.sql, (*after[2:], row_id))
+            execute(sql.UPDATE_OBJECT.sql, (*after[2:], row_id))
             old, new = _term_rows(change.before, row_id), _term_rows(change.after, row_id)
-            executemany(query.DELETE_TERM.sql, old - new)
-            executemany(query.INSERT_TERM.sql, new - old)
+            executemany(sql.DELETE_TERM.sql, old - new)
+            executemany(sql.INSERT_TERM.sql, new - old)
             gained = change.after.names - change.before.names
-            executemany(query.INSERT_NAME.sql, [(after.tenant, name, row_id) for name in gained])
+            executemany(sql.INSERT_NAME.sql, [(after.tenant, name, row_id) for name in gained])
         if unit.records:
-            executemany(query.INSERT_AUDIT.sql, [audit_row(record) for record in unit.records])
+            executemany(sql.INSERT_AUDIT.sql, [audit_row(record) for record in unit.records])
 
 
 def audit_row(record: AuditRecord) -> tuple[object, ...]:

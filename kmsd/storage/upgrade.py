@@ -1,7 +1,7 @@
 """Bringing a file to the current schema.
 
 Alembic takes half a second to import, so it is imported only where a file of an older schema is met: a new
-file is made from the tables themselves, which a test holds equal to what the migrations make.
+file is made as the tables are declared, which a test holds equal to what the migrations make.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import URL, create_engine
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateIndex, CreateTable
-
 from kmsd.storage.connection import FileLock, connect, create_private
 from kmsd.storage.errors import SchemaError
-from kmsd.storage.schema import REVISION, REVISIONS, metadata
+from kmsd.storage.statements import CREATE
+
+REVISIONS = ("0001",)
+"""Every schema this code can bring up to date, oldest first."""
+REVISION = REVISIONS[-1]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -41,7 +40,7 @@ def migrate(path: Path) -> None:
             return
         if found not in REVISIONS:
             raise SchemaError(f"{path}: schema {found} is newer than this version of kmsd, which knows {REVISION}")
-        upgrade(URL.create("sqlite", database=str(path)))
+        upgrade(path)
 
 
 def stored_revision(connection: sqlite3.Connection) -> str | None:
@@ -55,12 +54,9 @@ def stored_revision(connection: sqlite3.Connection) -> str | None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    dialect = sqlite.dialect()
     connection.execute("BEGIN IMMEDIATE")
-    for table in metadata.sorted_tables:
-        connection.execute(str(CreateTable(table).compile(dialect=dialect)))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            connection.execute(str(CreateIndex(index).compile(dialect=dialect)))
+    for statement in CREATE:
+        connection.execute(statement)
     connection.execute(
         "CREATE TABLE alembic_version "
         "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -69,12 +65,15 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def upgrade(url: str | URL, scripts: Path = MIGRATIONS, revision: str = REVISION) -> None:
+def upgrade(path: Path, scripts: Path = MIGRATIONS, revision: str = REVISION) -> None:
     """Run the migrations of SQLite, all or none; slow to import."""
     from alembic import command  # noqa: PLC0415 - slow, and hardly ever needed
     from alembic.config import Config  # noqa: PLC0415
+    from sqlalchemy import URL, create_engine  # noqa: PLC0415
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
     # Without an isolation level the transaction is ours: Python's sqlite3 would begin none for CREATE or ALTER.
+    url = URL.create("sqlite", database=str(path))
     engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None})
     try:
         with engine.connect() as connection:

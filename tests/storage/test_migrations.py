@@ -13,13 +13,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, create_engine
+from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 import kmsd.storage.upgrade
 from kmsd.storage import SchemaError, Store, migrate
-from kmsd.storage.schema import REVISION, REVISIONS, metadata
-from kmsd.storage.upgrade import MIGRATIONS, upgrade
+from kmsd.storage.schema import metadata
+from kmsd.storage.upgrade import MIGRATIONS, REVISION, REVISIONS, upgrade
 
 
 def description(path: Path) -> dict[str, object]:
@@ -43,7 +43,7 @@ def description(path: Path) -> dict[str, object]:
 
 def test_the_tables_and_the_migrations_make_the_same_store(tmp_path: Path) -> None:
     migrate(tmp_path / "new.db")
-    upgrade(f"sqlite:///{tmp_path / 'migrated.db'}")
+    upgrade(tmp_path / "migrated.db")
     made = description(tmp_path / "new.db")
     assert made == description(tmp_path / "migrated.db")
     assert set(made) >= set(metadata.tables)
@@ -88,21 +88,21 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
         "    op.drop_table('none of ours')\n"
     )
     with pytest.raises(OperationalError, match="none of ours"):
-        upgrade(f"sqlite:///{path}", scripts, "0002")
+        upgrade(path, scripts, "0002")
     assert description(path) == before
-    upgrade(f"sqlite:///{path}")
+    upgrade(path)
     assert description(path) == before
 
 
 def test_an_older_store_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "kmsd.db"
     migrate(path)
-    done: list[URL] = []
+    done: list[Path] = []
     monkeypatch.setattr(kmsd.storage.upgrade, "REVISION", "0002")
     monkeypatch.setattr(kmsd.storage.upgrade, "REVISIONS", (*REVISIONS, "0002"))
     monkeypatch.setattr(kmsd.storage.upgrade, "upgrade", done.append)
     migrate(path)
-    assert [url.database for url in done] == [str(path)]
+    assert done == [path]
 
 
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
