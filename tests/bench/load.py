@@ -92,9 +92,7 @@ def run(
             sock.close()
 
 
-def _run(
-    server: Server, sockets: list[ssl.SSLSocket], requests: Iterator[bytes], seconds: float, keep: bool
-) -> Result:
+def _run(server: Server, sockets: list[ssl.SSLSocket], requests: Iterator[bytes], seconds: float, keep: bool) -> Result:
     clock = time.perf_counter
     selector = selectors.EpollSelector()
     by_descriptor = {sock.fileno(): sock for sock in sockets}

@@ -104,7 +104,17 @@ def pykmip(directory: Path) -> Iterator[tuple[Process, int]]:
 
 
 def fill_pykmip(directory: Path, number: int, owner: str) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.pykmip_server", "fill", str(directory), str(number), owner]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "tests.bench.pykmip_server",
+        "fill",
+        str(directory),
+        str(number),
+        owner,
+    ]
     subprocess.run(command, check=True, cwd=REPOSITORY)
 
 
