@@ -228,6 +228,8 @@ def add(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
         if not spec.multiple:
             return _applied(key, key.attributes.set(spec.name, _initial(attribute)), now)
     if attribute.value in key.attributes.values(attribute.key):
+        if attribute.name == "Name":
+            raise KmsError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the name is in use, by this object")
         raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{attribute.key} has this value already")
     return _applied(key, key.attributes.add(attribute), now)
 
