@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import Any
+
 import structlog
 
+from protocol.attributes import ATTRIBUTES
 from protocol.enums import Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
 from protocol.message import RequestHeader, ResponseBatchItem, ResponseHeader, ResponseMessage, encode_response
@@ -23,6 +27,28 @@ def failure(
         result_reason=reason,
         result_message=message or None,
     )
+
+
+MAKING = ATTRIBUTES["Initial Date"].implicit | {
+    Operation.IMPORT,
+    Operation.CREATE_SPLIT_KEY,
+    Operation.JOIN_SPLIT_KEY,
+}
+"""Operations whose Unique Identifier is that of a new object."""
+
+
+def without_result(answer: ResponseBatchItem) -> object | None:
+    """What is left of the payload of an item that was undone: which object it was about, as the mandatory profile
+    case BL-M-2 has it.
+
+    What was not done has no result: a ciphertext would be one that no Usage Limits were charged for, a new object's
+    identifier that of nothing.
+    """
+    payload: Any = answer.payload
+    if payload is None or answer.operation in MAKING:
+        return None
+    given = {field.name for field in fields(payload) if getattr(payload, field.name) not in (None, ())}
+    return payload if given == {"unique_identifier"} else None
 
 
 def encode_plain(

@@ -21,7 +21,7 @@ from kmsd.operations import HANDLERS
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
-from kmsd.server.answers import encode, encode_plain, failure
+from kmsd.server.answers import encode, encode_plain, failure, without_result
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
 from kmsd.server.later import ABOUT_REQUESTS, is_later, pending
@@ -306,8 +306,7 @@ class Dispatcher:
         await self._outcomes.take_back(batch)
         for attempt in attempts[:-1]:
             attempt.answer.result_status = ResultStatus.OPERATION_UNDONE
-            # What was not done has no result: a ciphertext would be one that no Usage Limits were charged for.
-            attempt.answer.payload = None
+            attempt.answer.payload = without_result(attempt.answer)
         await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
         return [attempt.answer for attempt in attempts]
 

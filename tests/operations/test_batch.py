@@ -39,7 +39,7 @@ from protocol.structures import CryptographicParameters, UsageLimits
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_2, V1_4, V2_0, V2_1
 from tests.operations.conftest import NOW, OPERATION_OF, Caller, Server
-from tests.operations.requests import activate, attributes, create, destroy, get, name, revoke, shown
+from tests.operations.requests import activate, attributes, create, destroy, get, name, register, revoke, shown
 
 Option = BatchErrorContinuationOption
 SUCCESS, FAILED, UNDONE = ResultStatus.SUCCESS, ResultStatus.OPERATION_FAILED, ResultStatus.OPERATION_UNDONE
@@ -89,6 +89,14 @@ async def test_undo_leaves_nothing_behind(app: Caller) -> None:
     assert statuses(response) == [UNDONE, UNDONE, FAILED]
     assert shown(await app.call(attributes(uid)))["State"] == State.PRE_ACTIVE
     assert not (await app.call(LocateRequest(attributes=(name("gone"),)))).unique_identifiers
+
+
+async def test_what_was_undone_says_which_object_it_was_but_not_a_new_ones_identifier(app: Caller) -> None:
+    uid = (await app.call(create())).unique_identifier
+    response = await app.batch([activate(uid), register(bytes(32)), get("missing")], Option.UNDO)
+    assert statuses(response) == [UNDONE, UNDONE, FAILED]
+    assert [item.payload for item in response.batch_items[1:]] == [None, None]
+    assert response.batch_items[0].payload.unique_identifier == uid
 
 
 async def test_what_is_undone_has_no_result_and_says_which_object_it_was(app: Caller, server: Server) -> None:
