@@ -18,7 +18,6 @@ from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
 from protocol.objects import KeyBlock, KeyValue
 from protocol.operations.get import GetRequest, GetResponse
 from protocol.structures import CryptographicParameters
-from protocol.versions import V2_0
 
 _NO_PARAMETERS = CryptographicParameters()
 
@@ -81,9 +80,7 @@ def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     if key.material is None:
         raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the object has no key value")
-    if key.object_type not in SECRETS:
-        return
-    if key.protection is ProtectionLevel.HSM:
+    if key.object_type in SECRETS and key.protection is ProtectionLevel.HSM:
         # Also wrapped: the plaintext of an HSM key exists in the HSM only.
         raise KmsError(ResultReason.NOT_EXTRACTABLE, "the key never leaves the HSM")
     if key.attributes.get("Extractable") is False:
@@ -103,13 +100,9 @@ def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRe
     kept = (key.material and key.material.format) or KeyFormatType.RAW
     wanted = request.key_format_type
     if wanted is None:
-        # 1.x gives the format of registration (1.4 §4.11), 2.x the default of the object (2.1 §4.26); of Secret
-        # Data the mandatory profile case SASED-M-3 has that of registration in 2.1 too, which is the same bytes.
-        wanted = (
-            keyformats.default_format(key.object_type, key.algorithm)
-            if ctx.version >= V2_0 and key.object_type != ObjectType.SECRET_DATA
-            else key.attributes.get("Key Format Type", kept)
-        )
+        # The format of registration (1.4 §4.11), which that of a key made here is the default of its kind (2.1
+        # §4.26); so have it the mandatory profile cases BL-M-3 and SASED-M-3 of 2.1 for transparent keys.
+        wanted = key.attributes.get("Key Format Type", kept)
     try:
         value = keyformats.convert(key.object_type, material, kept, wanted, request.key_compression_type)
     except UnsupportedError as error:

@@ -350,3 +350,11 @@ async def test_secret_data_comes_back_in_the_format_of_registration(app: Caller,
         assert (block.key_format_type, block.key_value.key_material) == (format_, b"secret")
         # Of a Key Block, a length "SHALL" not stand without an algorithm.
         assert (block.cryptographic_algorithm, block.cryptographic_length) == (None, None)
+
+
+async def test_a_public_key_that_is_sensitive_is_not_given_in_the_clear(app: Caller) -> None:
+    wire = PublicKey(
+        key_block=block(KeyFormatType.X_509, RSA_KEY.public_key().public_bytes(*SPKI), Algorithm.RSA, 2048)
+    )
+    request = request_for(ObjectType.PUBLIC_KEY, wire, Attribute("Sensitive", True))
+    assert await app.refused(get((await app.call(request)).unique_identifier)) == ResultReason.SENSITIVE
