@@ -75,7 +75,7 @@ class Case:
         return f"{self.version}/{self.profile}/{self.name}"
 
     def steps(self) -> list[Step]:
-        """The exchanges in the order of the requests; the n-th response answers the n-th request."""
+        """The exchanges in the order of the responses."""
         return list(steps(_REPAIRS.get(self.name, str)(self.path.read_text("utf-8"))))
 
 
@@ -87,13 +87,17 @@ def all_cases() -> list[Case]:
 
 
 def steps(text: str) -> Iterator[Step]:
-    requests, responses = [], []
+    """A response answers the latest request that has none yet: one file prints two exchanges within each other."""
+    requests: list[Element] = []
+    number = 0
     for message in ElementTree.fromstring(text):
-        (requests if message.tag == "RequestMessage" else responses).append(_cleaned(message))
-    if len(requests) != len(responses):
-        raise ValueError(f"{len(requests)} requests, {len(responses)} responses")
-    for number, (request, response) in enumerate(zip(requests, responses, strict=True)):
-        yield Step(number, request, expected(response))
+        if message.tag == "RequestMessage":
+            requests.append(_cleaned(message))
+        else:
+            yield Step(number, requests.pop(), expected(_cleaned(message)))
+            number += 1
+    if requests:
+        raise ValueError("a request has no response")
 
 
 def _cleaned(message: Element) -> Element:
