@@ -34,6 +34,8 @@ class Listener(Strict):
 
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=0, le=65535)] = 5696
+    protocol: Literal["ttlv", "https"] = "ttlv"
+    """TTLV on TLS, or POST /kmip with TTLV, XML or JSON (KMIP Profiles 1.3 §5.3 to §5.5)."""
 
 
 def _no_password() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -23,8 +24,9 @@ from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
 from kmsd.server import systemd
 from kmsd.server.dispatcher import Dispatcher
+from kmsd.server.http import serve_http
 from kmsd.server.identity import Peers
-from kmsd.server.listeners import Server, open_listeners, run_until_signal
+from kmsd.server.listeners import Handler, Server, open_listeners, run_until_signal
 from kmsd.server.providers import StartError, open_tenants
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
@@ -34,6 +36,9 @@ log = structlog.get_logger("kmsd.app")
 
 _CRYPTO_THREADS = 4
 """Long calls at once; fewer than a token has sessions, so that short ones on the event loop find one free."""
+
+_TEXT_THREADS = 2
+"""Long messages in XML or JSON that are read or written at once."""
 
 _DELAY = 1.0
 """Seconds before an asynchronous request begins by itself: time to cancel it."""
@@ -64,7 +69,9 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
         peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()})
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
-        server = Server(partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits), settings.limits)
+        ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits)
+        https = partial(ttlv, converse=partial(serve_http, threads=trio.CapacityLimiter(_TEXT_THREADS)))
+        server = Server(ttlv, settings.limits)
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             await make_declared(services, settings.tenants)
@@ -75,25 +82,40 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             nursery.start_soon(_reload_on_hangup, path, tls)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
-                await _serve_ports(server, settings, ready)
+                await _serve_ports(server, https, settings, ready)
                 # What has begun is finished while there is a store.
                 later.cancel_scope.cancel()
             # The last connection has ended; what it asked to be written is written.
             nursery.cancel_scope.cancel()
 
 
-async def _serve_ports(server: Server, settings: Settings, ready: Callable[[], None]) -> None:
-    try:
-        passed = [listener.socket for listener in systemd.passed_listeners()]
-    except ValueError as error:
-        raise StartError(f"the sockets that the service manager passed: {error}") from error
-    listeners = passed or open_listeners([(listener.host, listener.port) for listener in settings.listeners])
+async def _serve_ports(server: Server, https: Handler, settings: Settings, ready: Callable[[], None]) -> None:
+    listeners = _listeners(settings)
+    handlers = {listener: https for listener, protocol in listeners if protocol == "https"}
     async with trio.open_nursery() as nursery:
-        await nursery.start(server.serve, listeners)
-        for listener in listeners:
-            log.info("listening", address=listener.getsockname()[:2])
+        await nursery.start(partial(server.serve, [listener for listener, _ in listeners], handlers=handlers))
+        for listener, protocol in listeners:
+            log.info("listening", address=listener.getsockname()[:2], protocol=protocol)
         systemd.notify_ready()
         ready()
+
+
+def _listeners(settings: Settings) -> list[tuple[socket.socket, str]]:
+    """The listening sockets with their protocols: those that the service manager passed, else the configuration's."""
+    try:
+        passed = systemd.passed_listeners()
+    except ValueError as error:
+        raise StartError(f"the sockets that the service manager passed: {error}") from error
+    if passed:
+        return [(listener.socket, "https" if listener.name == "https" else "ttlv") for listener in passed]
+    with ExitStack() as opened:
+        listeners: list[tuple[socket.socket, str]] = [
+            (opened.enter_context(sock), listener.protocol)
+            for listener in settings.listeners
+            for sock in open_listeners([(listener.host, listener.port)])
+        ]
+        opened.pop_all()
+    return listeners
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import structlog
 import trio
@@ -89,7 +89,7 @@ def _listen(family: int, address: tuple[object, ...], share_port: bool, backlog:
 
 
 def printable(address: Sequence[object]) -> str:
-    """"192.0.2.1:5696" or "[2001:db8::1]:5696"."""
+    """ "192.0.2.1:5696" or "[2001:db8::1]:5696"."""
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
@@ -112,9 +112,13 @@ class Server:
         self,
         listeners: Sequence[socket.socket],
         *,
+        handlers: Mapping[socket.socket, Handler] | None = None,
         task_status: trio.TaskStatus[Sequence[socket.socket]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve until stopped; own the listeners, and close them first of all when stopping."""
+        """Serve until stopped; own the listeners, and close them first of all when stopping.
+
+        `handlers` are for those listeners that speak something else than the others.
+        """
         try:
             for sock in listeners:
                 _configure(sock, self._limits)
@@ -125,7 +129,8 @@ class Server:
                         with self._accepting:
                             async with trio.open_nursery() as accepting:
                                 for sock in listeners:
-                                    accepting.start_soon(self._accept, sock, connections)
+                                    handler = (handlers or {}).get(sock, self._handler)
+                                    accepting.start_soon(self._accept, sock, handler, connections)
                                 task_status.started(listeners)
                         _close(listeners)
                         self.connections.drain()
@@ -143,7 +148,7 @@ class Server:
         self._handling.deadline = min(self._handling.deadline, trio.current_time() + grace)
         self._accepting.cancel()
 
-    async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+    async def _accept(self, listener: socket.socket, handler: Handler, nursery: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(listener)
             for _ in range(_ACCEPTS_AT_ONCE):
@@ -166,12 +171,12 @@ class Server:
                     sock.close()
                     self._refusals.warn("connection refused", address=printable(address), cause=str(refusal))
                 else:
-                    nursery.start_soon(self._handle, sock, connection)
+                    nursery.start_soon(self._handle, sock, handler, connection)
 
-    async def _handle(self, sock: socket.socket, connection: Connection) -> None:
+    async def _handle(self, sock: socket.socket, handler: Handler, connection: Connection) -> None:
         try:
             with connection.scope:
-                await self._handler(sock, connection)
+                await handler(sock, connection)
             if connection.ended:
                 log.info("connection ended", address=connection.address, cause=connection.ended)
         except Exception as error:

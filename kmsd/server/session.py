@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import traceback
+from collections.abc import Awaitable
 from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -26,10 +27,11 @@ __all__ = ["Answer", "Dispatcher", "Refused", "serve_connection", "serve_socket"
 
 log = structlog.get_logger("kmsd.session")
 
-_LINGER = 2.0
+LINGER = 2.0
 """Seconds for the client to read our last answer while it may still be sending."""
 
 _Peer = TypeVar("_Peer")
+_Asker = TypeVar("_Asker")
 
 
 class Answer(NamedTuple):
@@ -55,6 +57,20 @@ class Dispatcher(Protocol[_Peer]):
         ...
 
 
+class Converse(Protocol[_Asker]):
+    """A protocol spoken over an established connection, which it closes at its end."""
+
+    def __call__(
+        self,
+        stream: trio.abc.Stream,
+        peer: _Asker,
+        connection: Connection,
+        *,
+        dispatcher: Dispatcher[_Asker],
+        limits: Limits,
+    ) -> Awaitable[None]: ...
+
+
 async def serve_socket(
     sock: socket.socket,
     connection: Connection,
@@ -63,8 +79,12 @@ async def serve_socket(
     dispatcher: Dispatcher[_Peer],
     limits: Limits,
     stream: StreamKind = "sslsocket",
+    converse: Converse[_Peer] | None = None,
 ) -> None:
-    """Serve an accepted connection from its handshake to its end, and own `sock`."""
+    """Serve an accepted connection from its handshake to its end, and own `sock`.
+
+    Once the client is known, `converse` speaks with it; left out, that is `serve_connection`.
+    """
     deadline = trio.current_time() + limits.handshake_timeout
     try:
         secured = await accept_tls(sock, tls.context, deadline, stream=stream)
@@ -82,7 +102,8 @@ async def serve_socket(
         await trio.aclose_forcefully(secured.stream)
         raise
     connection.client = peer
-    await serve_connection(secured.stream, peer, connection, dispatcher=dispatcher, limits=limits)
+    converse = serve_connection if converse is None else converse
+    await converse(secured.stream, peer, connection, dispatcher=dispatcher, limits=limits)
 
 
 async def serve_connection(
@@ -102,7 +123,7 @@ async def serve_connection(
     try:
         if await _converse(stream, peer, connection, dispatcher, limits):
             connection.idle = True
-            await close_lingering(stream, _LINGER)
+            await close_lingering(stream, LINGER)
     except trio.BrokenResourceError as error:
         log.info("connection lost", address=connection.address, cause=str(error.__cause__ or error))
     finally:
