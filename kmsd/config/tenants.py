@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
+from cryptography.x509 import Name
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.config.values import Duration, Label, Password, Strict, choice, named, names_of, not_empty
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Keeping, Permission, TenantPolicy
+from kmsd.domain.policy import Authority, Keeping, Permission, TenantPolicy
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -297,6 +298,32 @@ class DeclaredKey(Strict):
         return CURVE_LENGTHS[self.curve] if self.curve is not None else self.length or 0
 
 
+# Certificates
+
+
+def _distinguished_name(value: str) -> str:
+    """The text as it stands, once it is known to be a name (RFC 4514)."""
+    try:
+        Name.from_rfc4514_string(value)
+    except ValueError:
+        raise ValueError('expected a distinguished name, such as "CN=Issuing CA,O=Example"') from None
+    return value
+
+
+class CertificateAuthority(Strict):
+    """Who signs what Certify and Re-certify give out: a private key of the tenant and its certificate, by Name."""
+
+    private_key: Label
+    """One of `keys`, or one that a client makes or registers; its usage holds CertificateSign."""
+    certificate: Label
+    subject: Annotated[str, AfterValidator(_distinguished_name)] | None = None
+    """RFC 4514 text. Where given, a certificate that does not exist is made at start, signed by the key itself."""
+    validity: Annotated[Duration, Field(ge=1)] = 365 * 86400.0
+    """How long a certificate is good for, unless its Deactivation Date says otherwise."""
+    own_validity: Annotated[Duration, Field(ge=1)] = 3650 * 86400.0
+    """How long the certificate that is made at start is good for."""
+
+
 # The tenant
 
 
@@ -316,6 +343,9 @@ class Tenant(Strict):
     interop: bool = False
     """Serve the Interop operation, which only test servers have (KMIP 2.1 §6.1.26)."""
     keys: dict[Label, DeclaredKey] = Field(default_factory=dict)
+    certificate_authority: CertificateAuthority | None = None
+    trust_anchors: tuple[Label, ...] = ()
+    """Names of the tenant's certificates at which a chain that Validate is given may end, beside its authority's."""
 
     @property
     def hsm_name(self) -> str | None:
@@ -331,8 +361,16 @@ class Tenant(Strict):
             keeping=self.keeping,
             maximum_objects=self.quotas.objects,
             interop=self.interop,
+            certificate_authority=_authority(self.certificate_authority),
+            trust_anchors=self.trust_anchors,
             curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
         )
+
+
+def _authority(settings: CertificateAuthority | None) -> Authority | None:
+    if settings is None:
+        return None
+    return Authority(settings.private_key, settings.certificate, int(settings.validity))
 
 
 @dataclass(frozen=True, slots=True)

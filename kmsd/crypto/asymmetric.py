@@ -135,7 +135,7 @@ def load_public(der: bytes) -> PublicKey:
         key = load_der_public_key(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyMaterialError("this is not a public key") from None
-    return _public(key)
+    return known_public(key)
 
 
 def load_certificate(der: bytes) -> PublicKey:
@@ -144,10 +144,11 @@ def load_certificate(der: bytes) -> PublicKey:
         key = x509.load_der_x509_certificate(der).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyMaterialError("this is not a certificate") from None
-    return _public(key)
+    return known_public(key)
 
 
-def _public(key: object) -> PublicKey:
+def known_public(key: object) -> PublicKey:
+    """The key if it is of a kind and on a curve that is offered. Raises KeyMaterialError."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         curve_of(key)
         return key

@@ -39,7 +39,7 @@ _SIGNATURES: Mapping[x509.ObjectIdentifier, Signature] = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA512: Signature.ECDSA_WITH_SHA512,
 }
 
-_PARTS: Mapping[x509.ObjectIdentifier, str] = {
+NAME_PARTS: Mapping[x509.ObjectIdentifier, str] = {
     NameOID.COMMON_NAME: "CN",
     NameOID.ORGANIZATION_NAME: "O",
     NameOID.ORGANIZATIONAL_UNIT_NAME: "OU",
@@ -105,8 +105,8 @@ def _of_x509(parsed: x509.Certificate) -> Iterator[Attribute]:
     )
     for side, name in (("Subject", parsed.subject), ("Issuer", parsed.issuer)):
         for part in name:
-            if part.oid in _PARTS:
-                yield Attribute(f"Certificate {side} {_PARTS[part.oid]}", str(part.value))
+            if part.oid in NAME_PARTS:
+                yield Attribute(f"Certificate {side} {NAME_PARTS[part.oid]}", str(part.value))
     signature = _SIGNATURES.get(parsed.signature_algorithm_oid)
     if signature is not None:
         yield Attribute("Digital Signature Algorithm", signature)

@@ -39,6 +39,16 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
+class Authority:
+    """The tenant's certificate authority: two of its objects by their Names."""
+
+    private_key: str
+    certificate: str
+    validity: int
+    """Seconds that a certificate is good for, unless its Deactivation Date says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class TenantPolicy:
     """A tenant's rules, as its configuration states them."""
 
@@ -50,6 +60,10 @@ class TenantPolicy:
     maximum_objects: int | None = None
     interop: bool = False
     """Whether the Interop operation is there; "it SHALL NOT be available in a production server" (2.1 §6.1.26)."""
+    certificate_authority: Authority | None = None
+    """Who signs what Certify and Re-certify give out; None: neither is there."""
+    trust_anchors: tuple[str, ...] = ()
+    """Names of the tenant's certificates at which a chain may end, beside its own authority's."""
     curves: Mapping[CryptographicAlgorithm, frozenset[RecommendedCurve]] = field(default_factory=dict)
     """The curves allowed for an algorithm: P-256 and secp256k1 have one length. All, where it is not listed."""
 

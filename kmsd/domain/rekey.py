@@ -172,19 +172,14 @@ def link(key: ManagedObject, link_type: LinkType, uid: str) -> ManagedObject:
     return key.with_attributes(key.attributes.add(Attribute("Link", value)))
 
 
-def relink(key: ManagedObject, link_type: LinkType, uid: str) -> ManagedObject:
-    """The object with its link of this type pointing to `uid` and nowhere else."""
-    value = Link(link_type=link_type, linked_object_identifier=uid)
+def relink(key: ManagedObject, link_type: LinkType, before: str, after: str) -> ManagedObject:
+    """The object with its link of this type to `before` pointing to `after`; made where there was none."""
+    old, new = (Link(link_type=link_type, linked_object_identifier=uid) for uid in (before, after))
     present = key.attributes.all("Link")
-    kept: list[Attribute] = []
-    for attribute in present:
-        if attribute.value.link_type != link_type:
-            kept.append(attribute)
-        elif value not in [a.value for a in kept]:
-            kept.append(replace(attribute, value=value))
-    if all(attribute.value.link_type != link_type for attribute in kept):
-        return link(key, link_type, uid)
-    return key.with_attributes(key.attributes.replace_instances("Link", tuple(kept)))
+    if all(attribute.value != old for attribute in present):
+        return link(key, link_type, after)
+    moved = tuple(replace(a, value=new) if a.value == old else a for a in present)
+    return key.with_attributes(key.attributes.replace_instances("Link", moved))
 
 
 def linked(key: ManagedObject, link_type: LinkType) -> str | None:

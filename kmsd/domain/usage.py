@@ -37,11 +37,14 @@ class Purpose(IntEnum):
     WRAP = Mask.WRAP_KEY
     UNWRAP = Mask.UNWRAP_KEY
     DERIVE = Mask.DERIVE_KEY
+    CERTIFY = Mask.CERTIFICATE_SIGN
     EXPORT = 0
     """Handing out the material: decided by policy, Sensitive and Extractable, not by the usage mask."""
 
 
-PROTECTING = frozenset({Purpose.ENCRYPT, Purpose.SIGN, Purpose.MAC_GENERATE, Purpose.WRAP, Purpose.DERIVE})
+PROTECTING = frozenset(
+    {Purpose.ENCRYPT, Purpose.SIGN, Purpose.MAC_GENERATE, Purpose.WRAP, Purpose.DERIVE, Purpose.CERTIFY}
+)
 """Uses that apply protection: refused outside Active and after the Protect Stop Date (KMIP 1.4 §3.26)."""
 
 # Deactivated and Compromised objects process what was protected before, they protect nothing new

@@ -40,10 +40,16 @@ def _operations(ctx: Context, response: QueryResponse) -> None:
     response.operations = tuple(_offered(ctx))
 
 
+_AUTHORITY = frozenset({Operation.CERTIFY, Operation.RE_CERTIFY})
+"""What only a tenant with a certificate authority has."""
+
+
 def _offered(ctx: Context) -> Iterator[Operation]:
     from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
 
     for operation in HANDLERS:
+        if operation in _AUTHORITY and ctx.tenant.policy.certificate_authority is None:
+            continue
         if operation == Operation.INTEROP and not ctx.tenant.policy.interop:
             continue
         spec = OPERATIONS[operation]

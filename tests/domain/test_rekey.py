@@ -19,12 +19,13 @@ def text(value: str) -> Item:
 def test_a_link_is_moved_in_its_place_and_made_where_there_is_none() -> None:
     linked = rekey.link(rekey.link(key(), LinkType.CERTIFICATE_LINK, "a"), LinkType.PRIVATE_KEY_LINK, "p")
     linked = rekey.link(linked, LinkType.CERTIFICATE_LINK, "b")
-    moved = rekey.relink(linked, LinkType.CERTIFICATE_LINK, "c")
+    moved = rekey.relink(linked, LinkType.CERTIFICATE_LINK, "a", "c")
     assert moved.attributes.values("Link") == [
         Link(link_type=LinkType.CERTIFICATE_LINK, linked_object_identifier="c"),
         Link(link_type=LinkType.PRIVATE_KEY_LINK, linked_object_identifier="p"),
+        Link(link_type=LinkType.CERTIFICATE_LINK, linked_object_identifier="b"),
     ]
-    made = rekey.relink(key(), LinkType.CERTIFICATE_LINK, "c")
+    made = rekey.relink(key(), LinkType.CERTIFICATE_LINK, "a", "c")
     assert rekey.linked(made, LinkType.CERTIFICATE_LINK) == "c"
     assert rekey.linked(made, LinkType.PUBLIC_KEY_LINK) is None
 
