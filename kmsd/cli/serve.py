@@ -9,11 +9,8 @@ import click
 import trio
 
 from kmsd.config.loader import ConfigurationError, load
-from kmsd.operations.declared import DeclarationError
 from kmsd.server import app, logs
-from kmsd.server.providers import StartError
-from kmsd.server.tls import TLSConfigurationError
-from kmsd.storage.errors import StoreError
+from kmsd.server.errors import START_ERRORS
 
 
 @click.command()
@@ -37,7 +34,7 @@ def serve(path: Path, log_level: str) -> None:
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
-    except (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError) as error:
+    except START_ERRORS as error:
         click.echo(f"kmsd does not start: {error}", err=True)
         sys.exit(1)
 
