@@ -311,7 +311,9 @@ ONLINE_AND_ARCHIVED = frozenset(
 
 
 def reference(key: ManagedObject) -> KeyReference:
-    """What binds sealed material to its object."""
+    """What binds sealed material to its object. Raises KmsError for a length that is none."""
+    if key.length < 0:
+        raise invalid_field("the Cryptographic Length is negative")
     return KeyReference(
         tenant=key.tenant, uid=key.uid, object_type=key.object_type, algorithm=key.algorithm, length=key.length
     )

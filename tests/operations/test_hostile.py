@@ -19,13 +19,16 @@ from kmsd.server.identity import Peer
 from protocol.attributes import Attribute, AttributeReference, Template
 from protocol.enums import (
     CredentialType,
+    CryptographicAlgorithm,
     CryptographicUsageMask,
+    KeyFormatType,
     ObjectType,
     OpaqueDataType,
     Operation,
     ProtectionLevel,
     ResultReason,
     ResultStatus,
+    SecretDataType,
     WrappingMethod,
 )
 from protocol.errors import ProtocolError
@@ -38,7 +41,14 @@ from protocol.message import (
     encode_request,
 )
 from protocol.names import Tag
-from protocol.objects import EncryptionKeyInformation, KeyWrappingSpecification, OpaqueObject
+from protocol.objects import (
+    EncryptionKeyInformation,
+    KeyBlock,
+    KeyValue,
+    KeyWrappingSpecification,
+    OpaqueObject,
+    SecretData,
+)
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
 from protocol.operations.get import GetRequest
@@ -125,6 +135,23 @@ def whole(number: int) -> Item:
 async def test_a_search_by_very_much_is_refused(app: Caller, conditions: tuple[Attribute, ...]) -> None:
     assert await app.refused(LocateRequest(attributes=conditions)) == ResultReason.INVALID_FIELD
     assert await app.call(LocateRequest(attributes=conditions[:16] if len(conditions) > 1 else ())) is not None
+
+
+@pytest.mark.parametrize("where", ["attribute", "Key Block"])
+async def test_a_negative_length_is_refused(app: Caller, where: str) -> None:
+    block = KeyBlock(
+        key_format_type=KeyFormatType.RAW,
+        key_value=KeyValue(key_material=b"secret"),
+        cryptographic_algorithm=CryptographicAlgorithm.AES if where == "Key Block" else None,
+        cryptographic_length=-8 if where == "Key Block" else None,
+    )
+    attributes_ = (Attribute("Cryptographic Length", -8),) if where == "attribute" else ()
+    request = RegisterRequest(
+        object_type=ObjectType.SECRET_DATA,
+        attributes=Template(attributes=attributes_),
+        managed_object=SecretData(secret_data_type=SecretDataType.PASSWORD, key_block=block),
+    )
+    assert await app.refused(request) == ResultReason.INVALID_FIELD
 
 
 async def test_an_object_has_so_many_attributes_and_no_more(app: Caller) -> None:
