@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from kmsd.operations.declared import DeclarationError
-from kmsd.server.providers import StartError
 from kmsd.server.tls import TLSConfigurationError
 from kmsd.storage.errors import StoreError
+
+
+class StartError(Exception):
+    """The daemon does not start; the message says what to mend."""
+
 
 START_ERRORS = (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError)

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
-from kmsd.config.settings import Hsm, Settings
+from kmsd.config.settings import Settings
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto.errors import CryptoError
-from kmsd.crypto.hsm import selftest
-from kmsd.crypto.hsm.errors import ModuleError
-from kmsd.crypto.hsm.keeping import TenantKeys
-from kmsd.crypto.hsm.module import Module
-from kmsd.crypto.hsm.objects import attribute_mapper
-from kmsd.crypto.hsm.pool import SessionPool
-from kmsd.crypto.hsm.provider import HsmProvider
-from kmsd.crypto.hsm.root import HsmRoot, TenantKeyRing
 from kmsd.crypto.provider import Provider
 from kmsd.crypto.roots import KeyRoot, SoftwareRoot
 from kmsd.crypto.sealing import Sealer, new_data_key
@@ -30,10 +22,16 @@ from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.locate import LocateQuery
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.operations.services import Tenant
+from kmsd.server.errors import StartError
 from kmsd.storage.store import Store, TenantRow
 from protocol.attributes import Attribute
 from protocol.enums import ProtectionLevel as WireProtectionLevel
 from protocol.enums import StorageStatusMask
+
+if TYPE_CHECKING:
+    from kmsd.server.tokens import Token
+
+__all__ = ["StartError", "open_tenants"]
 
 log = structlog.get_logger("kmsd.providers")
 
@@ -43,21 +41,9 @@ SOFTWARE_ROOT = "software"
 _KEPT = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
 
 
-class StartError(Exception):
-    """The daemon does not start; the message says what to mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A token that the configuration names, logged in to and tested."""
-
-    ring: TenantKeyRing
-    settings: Hsm
-
-
 def open_tenants(settings: Settings, store: Store, closing: ExitStack) -> Mapping[str, Tenant]:
     """Every tenant with its providers; what was opened is closed by `closing`. Raises StartError."""
-    tokens = {name: _open_token(name, hsm, closing) for name, hsm in settings.hsms.items()}
+    tokens = _open_tokens(settings, closing)
     sealer = Sealer()
     for name, tenant in settings.tenants.items():
         try:
@@ -68,11 +54,8 @@ def open_tenants(settings: Settings, store: Store, closing: ExitStack) -> Mappin
             raise StartError(f"tenant {name}: {error}") from error
     software = SoftwareProvider(sealer)
     on_tokens = {
-        name: HsmProvider(
-            token.ring,
-            sealer,
-            {t: TenantKeys(tenant.keeping.value) for t, tenant in settings.tenants.items() if tenant.hsm_name == name},
-            inline=token.settings.inline == "auto",
+        name: token.provider(
+            sealer, {t: tenant.keeping for t, tenant in settings.tenants.items() if tenant.hsm_name == name}
         )
         for name, token in tokens.items()
     }
@@ -91,23 +74,16 @@ def _providers(
     return providers
 
 
-def _open_token(name: str, hsm: Hsm, closing: ExitStack) -> _Token:
-    try:
-        module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
-        pool = SessionPool(
-            module, hsm.token, hsm.user_pin().text(), size=hsm.sessions, attribute_mapper=attribute_mapper()
-        )
-        closing.callback(pool.close)
-        pool.start()
-        # What the token is really able to do decides what Query says and what is refused.
-        abilities = selftest.run(pool)
-    except (ModuleError, CryptoError) as error:
-        raise StartError(f"HSM {name}: {error}") from error
-    return _Token(TenantKeyRing(pool, abilities), hsm)
+def _open_tokens(settings: Settings, closing: ExitStack) -> dict[str, Token]:
+    if not settings.hsms:
+        return {}
+    from kmsd.server.tokens import open_token  # noqa: PLC0415 (PKCS#11, for who has an HSM)
+
+    return {name: open_token(name, hsm, closing) for name, hsm in settings.hsms.items()}
 
 
 def _data_key(
-    settings: Settings, store: Store, tokens: Mapping[str, _Token], name: str, tenant: TenantSettings
+    settings: Settings, store: Store, tokens: Mapping[str, Token], name: str, tenant: TenantSettings
 ) -> bytes:
     """The tenant's data key, opened under its root; a tenant that the store does not know gets one."""
     row = store.load_tenant(name)
@@ -120,16 +96,16 @@ def _data_key(
     return root.unwrap_data_key(name, row.wrapped_key)
 
 
-def _root(settings: Settings, tokens: Mapping[str, _Token], tenant: TenantSettings, *, create: bool) -> KeyRoot:
+def _root(settings: Settings, tokens: Mapping[str, Token], tenant: TenantSettings, *, create: bool) -> KeyRoot:
     if tenant.root != SOFTWARE_ROOT:
-        return HsmRoot(tokens[tenant.root].ring, create=create)
+        return tokens[tenant.root].root(create=create)
     root_key = settings.software_root_key()
     if root_key is None:
         raise StartError("a tenant has the root `software`, and no software_root is configured")
     return SoftwareRoot(root_key.reveal())
 
 
-def _prepare_token(store: Store, token: _Token, tenant: str) -> None:
+def _prepare_token(store: Store, token: Token, tenant: str) -> None:
     """The tenant's key-encryption key on its token. Only where no HSM key of the tenant is kept may it be made: a new
     one opens nothing that the old one wrapped."""
     in_hsm = Attribute("Protection Level", WireProtectionLevel.HIGH)

@@ -1,0 +1,55 @@
+"""HSM tokens at the start. Imported where the configuration names one: PKCS#11 is 3 MiB that others do without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from kmsd.config.settings import Hsm
+from kmsd.crypto.errors import CryptoError
+from kmsd.crypto.hsm import selftest
+from kmsd.crypto.hsm.errors import ModuleError
+from kmsd.crypto.hsm.keeping import TenantKeys
+from kmsd.crypto.hsm.module import Module
+from kmsd.crypto.hsm.objects import attribute_mapper
+from kmsd.crypto.hsm.pool import SessionPool
+from kmsd.crypto.hsm.provider import HsmProvider
+from kmsd.crypto.hsm.root import HsmRoot, TenantKeyRing
+from kmsd.crypto.provider import Provider
+from kmsd.crypto.roots import KeyRoot
+from kmsd.crypto.sealing import Sealer
+from kmsd.domain.policy import Keeping
+from kmsd.server.errors import StartError
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that the configuration names, logged in to and tested."""
+
+    ring: TenantKeyRing
+    settings: Hsm
+
+    def root(self, *, create: bool) -> KeyRoot:
+        return HsmRoot(self.ring, create=create)
+
+    def provider(self, sealer: Sealer, keeping: Mapping[str, Keeping]) -> Provider:
+        """For the tenants that have HSM keys here, each with how they are kept."""
+        keys = {tenant: TenantKeys(kept.value) for tenant, kept in keeping.items()}
+        return HsmProvider(self.ring, sealer, keys, inline=self.settings.inline == "auto")
+
+
+def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
+    """Log in and look at what the token can do. Raises StartError."""
+    try:
+        module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
+        pool = SessionPool(
+            module, hsm.token, hsm.user_pin().text(), size=hsm.sessions, attribute_mapper=attribute_mapper()
+        )
+        closing.callback(pool.close)
+        pool.start()
+        # What the token is really able to do decides what Query says and what is refused.
+        abilities = selftest.run(pool)
+    except (ModuleError, CryptoError) as error:
+        raise StartError(f"HSM {name}: {error}") from error
+    return Token(TenantKeyRing(pool, abilities), hsm)
