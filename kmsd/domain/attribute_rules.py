@@ -61,6 +61,9 @@ _STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
 MOST_ATTRIBUTES = 512
 """What one request gives a new object; the set of them grows in quadratic time."""
 
+_LENGTHS = frozenset({"Cryptographic Length", "Certificate Length"})
+"""An Integer on the wire has a sign."""
+
 PROTECTION = frozenset({"Protection Level", "x-kmsd-ProtectionLevel"})
 """Where the key is, asked for when it is made. It stays there, so what these say of it must stay true."""
 
@@ -89,6 +92,8 @@ def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: 
         return
     if isinstance(attribute.value, Item):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name}: the value has the wrong type")
+    if spec.name in _LENGTHS and attribute.value < 0:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name} is negative")
     if not spec.applies_to(object_type):
         raise KmsError(
             ResultReason.UNSUPPORTED_ATTRIBUTE, f"{attribute.name} does not apply to {_name(object_type)} objects"

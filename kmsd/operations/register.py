@@ -50,6 +50,8 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         raise invalid_field("the Object Type is not that of the object")
     check_quota(ctx, 1)
     block: KeyBlock | None = getattr(wire, "key_block", None)
+    if block is not None and block.cryptographic_length is not None and block.cryptographic_length < 0:
+        raise invalid_field("the Cryptographic Length is negative")
     if block is not None and block.key_wrapping_data is not None:
         block = await unwrap(ctx, block, block.key_wrapping_data)
         wire = replace(wire, key_block=block)

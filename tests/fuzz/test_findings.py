@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from protocol import ttlv, ttlv_json, ttlv_xml
-from protocol.message import RequestMessage, UnreadablePayload, decode_request
+from protocol.attributes import Attribute
+from protocol.enums import KeyFormatType, ResultReason
+from protocol.message import (
+    RequestBatchItem,
+    RequestHeader,
+    RequestMessage,
+    UnreadablePayload,
+    decode_request,
+    encode_request,
+)
 from protocol.names import Tag
 from protocol.ttlv import Item, ItemType
+from protocol.versions import V1_4
 from tests.fuzz import seeds, targets
+from tests.operations import requests
+from tests.operations.conftest import OPERATION_OF
 
 
 def structure(tag: Tag, *children: Item) -> Item:
@@ -59,3 +75,29 @@ def test_an_attribute_value_stands_in_an_attribute_only() -> None:
 @pytest.mark.parametrize("data", seeds.own_requests())
 def test_the_decoding_target_takes_what_is_right(data: bytes) -> None:
     targets.decode_anything(data)
+
+
+@pytest.mark.parametrize("where", ["attribute", "key block"])
+async def test_a_negative_length_is_refused(tmp_path: Path, where: str) -> None:
+    # Key material in a form that says nothing of its length was sealed with the stated one, which has no sign there.
+    request = requests.register(bytes(16))
+    if where == "attribute":
+        request = requests.register(bytes(16), Attribute("Cryptographic Length", -1))
+    request.managed_object.key_block.key_format_type = KeyFormatType.OPAQUE
+    request.managed_object.key_block.cryptographic_length = -1 if where == "key block" else None
+    assert await refusal(tmp_path, request) == ResultReason.INVALID_FIELD
+
+
+async def refusal(tmp_path: Path, payload: Any) -> ResultReason | None:
+    """The reason for which a request of 1.4 is refused."""
+    reasons: list[ResultReason | None] = []
+    header = RequestHeader(protocol_version=V1_4, batch_count=1)
+    item = RequestBatchItem(operation=OPERATION_OF[type(payload)], payload=payload)
+
+    async def ask(answer: Callable[[bytes], Any]) -> bool:
+        response = await answer(encode_request(RequestMessage(header=header, batch_items=(item,))))
+        reasons.append(response.batch_items[0].result_reason)
+        return True
+
+    await targets.Answers(tmp_path).run(ask)
+    return reasons[0]
