@@ -29,17 +29,14 @@ from kmsd.storage.shapes import Form, Shape, Statement
 
 DRIVERS = (Form(0), Form(1), Form(1, instanced=True), Form(2, instanced=True))
 TESTS = (Form(1), Form(1, instanced=True), Form(2, instanced=True))
-AT_START = Shape("count", Form(1), (), 2)
 DUE = Shape("object", Form(0), (), 3)
 
 
 def shapes() -> Iterator[Shape]:
     """The searches of every day: nothing, a value or a range, with or without another value."""
-    yield from (AT_START, DUE)
-    for output in ("uid", "object", "count"):
-        yield Shape(output, None, (), 1)
-        for driver in DRIVERS:
-            yield Shape(output, driver, (), 1)
+    yield DUE
+    for output, driver, statuses in itertools.product(("uid", "object", "count"), (None, *DRIVERS), (1, 2)):
+        yield Shape(output, driver, (), statuses)
     for output, driver, test in itertools.product(("uid", "count"), DRIVERS, TESTS):
         yield Shape(output, driver, (test,), 1)
 

@@ -20,7 +20,7 @@ def test_everyday_work_does_without_sqlalchemy(tmp_path: Path) -> None:
         "from kmsd.domain.locate import LocateQuery\n"
         "from kmsd.storage.store import Store\n"
         "from protocol.attributes import Attribute\n"
-        "from protocol.enums import NameType, ObjectType\n"
+        "from protocol.enums import NameType, ObjectType, StorageStatusMask\n"
         "from protocol.structures import Name\n"
         "name = Attribute('Name', Name(name_value='x', name_type=NameType.UNINTERPRETED_TEXT_STRING))\n"
         "kind = Attribute('Object Type', ObjectType.SYMMETRIC_KEY)\n"
@@ -28,6 +28,8 @@ def test_everyday_work_does_without_sqlalchemy(tmp_path: Path) -> None:
         "    for conditions in ((), (name,), (kind,), (name, kind)):\n"
         "        assert store.locate(LocateQuery('acme', conditions)) == []\n"
         "        assert store.count(LocateQuery('acme', conditions)) == 0\n"
+        "    both = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE\n"
+        "    assert store.locate(LocateQuery('acme', (name,), storage_status_mask=both)) == []\n"
         "    assert store.overdue('acme', 1) == []\n"
         "sys.exit(sum(module.startswith('sqlalchemy') for module in sys.modules))\n"
     )
