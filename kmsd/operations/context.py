@@ -38,6 +38,13 @@ T = TypeVar("T")
 LONG = 1 << 30
 """A size that says to `is_short` that a call is long whatever it works on: making a pair, deriving slowly."""
 
+_SELECTIVE = frozenset({"Unique Identifier", "Name"})
+"""Attributes of which one object at most has a value."""
+_SHORT_PAGE = 500
+"""Identifiers that are read in half a millisecond."""
+_SEARCHES = trio.CapacityLimiter(2)
+"""Long searches at once: each keeps the interpreter busy."""
+
 # What a provider raises, as the client reads it.
 CRYPTO_REASONS: dict[type[crypto.CryptoError], ResultReason] = {
     crypto.InvalidParametersError: ResultReason.BAD_CRYPTOGRAPHIC_PARAMETERS,
@@ -217,22 +224,36 @@ class Context:
         self.batch.placeholder = placeholder or (uids[0] if len(uids) == 1 else None)
         self.touched.update(dict.fromkeys(uids))
 
-    def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
+    async def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
         """The identifiers that match and that this client may locate, newest first, and how many there are in all
         where that is known without a second search."""
         accept = None if self.batch.grants.covers_all(Operation.LOCATE) else self._may_locate
         pending = self.batch.pending
         if not pending:
-            found = self.services.store.locate(query, accept)
+            found = await self._search(query, accept)
             whole = query.maximum_items is None and not query.offset_items
             return found, len(found) if whole else None
         # Changes that are not committed yet (a batch with Undo): the store does not know them.
         everything = replace(query, maximum_items=None, offset_items=0)
-        hits = [uid for uid in self.services.store.locate(everything, accept) if uid not in pending]
+        hits = [uid for uid in await self._search(everything, accept) if uid not in pending]
         changed = [key for key in pending.values() if matches(everything, key) and self._may_locate(key)]
         found = [key.uid for key in reversed(changed)] + hits
         stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
         return found[query.offset_items : stop], len(found)
+
+    async def _search(self, query: LocateQuery, accept: Callable[[ManagedObject], bool] | None) -> list[str]:
+        """On the event loop where it is surely short, in a thread otherwise: each object that a client's patterns
+        are held against is decoded, 20,000 of them in 0.7 s."""
+        locate = self.services.store.locate
+        if any(attribute.key in _SELECTIVE for attribute in query.conditions):
+            return locate(query, accept)
+        if accept is None:
+            most = query.maximum_items
+            few = _SHORT_PAGE if most is None else min(most, _SHORT_PAGE)
+            found = locate(replace(query, maximum_items=few))
+            if len(found) < few or few == most:
+                return found
+        return await trio.to_thread.run_sync(locate, query, accept, limiter=_SEARCHES)
 
     def _may_locate(self, key: ManagedObject) -> bool:
         return self.batch.grants.covers(Operation.LOCATE, key)

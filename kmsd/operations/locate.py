@@ -24,7 +24,7 @@ async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
     )
     if any(attribute.key == "State" for attribute in request.attributes):
         await store_reached(ctx.services, ctx.tenant.name, ctx.now, ctx.batch.pending)
-    page, total = ctx.locate(query)
+    page, total = await ctx.locate(query)
     # KMIP 1.4 §4.9: more than one match empties the ID Placeholder, so that a batch goes on with a single object.
     ctx.give(*page)
     return LocateResponse(located_items=total, unique_identifiers=tuple(page))

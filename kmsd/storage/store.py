@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,16 +59,14 @@ class TenantRow:
 class Store:
     """One SQLite file. Open it after a fork; one event loop per Store.
 
-    `get` belongs to the thread that opened it; `locate` and `count` may be called from any thread, each of
-    which reads through a connection of its own.
+    `locate` and `count` may be called from any thread, and read through a connection of their own there; all else
+    belongs to the thread that opened it.
     """
 
     def __init__(self, path: Path, *, cached_objects: int = CACHED_OBJECTS) -> None:
         """Open, or make, a store of the current schema. Raises SchemaError."""
         self._path = path
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._readers_lock = threading.Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
         migrate(path)
         self._lock = FileLock(path)
         self._connection = connect(path)
@@ -76,7 +74,8 @@ class Store:
         self._transactions = Transactions(self._connection, self._lock)
         self._writer = Writer(self._transactions, self._checkpointer)
         self._cache = ObjectCache(cached_objects)
-        self._read = self._reader().execute
+        self._reader = connect(path, read_only=True)
+        self._read = self._reader.execute
         self._thread = threading.get_ident()
 
     @classmethod
@@ -85,10 +84,9 @@ class Store:
 
     def close(self) -> None:
         """After `run` has ended and no thread reads any more."""
-        with self._readers_lock:
-            for reader in self._readers:
-                reader.close()
-            self._readers.clear()
+        for reader in (self._reader, *self._idle_readers):
+            reader.close()
+        self._idle_readers.clear()
         self._checkpointer.close()
         self._connection.close()
         self._lock.close()
@@ -149,9 +147,9 @@ class Store:
                 if len(found) == limit:
                     break
             return found
-        connection = self._reader()
-        text, values = statement_of(connection, search, "uid", limit, offset)
-        return [row[0] for row in connection.execute(text, values).fetchall()]
+        with self._reading() as connection:
+            text, values = statement_of(connection, search, "uid", limit, offset)
+            return [row[0] for row in connection.execute(text, values).fetchall()]
 
     def count(self, query: LocateQuery, accept: Accept | None = None) -> int:
         """Located Items: how many there are, whatever the query's Offset and Maximum Items."""
@@ -160,43 +158,51 @@ class Store:
             return 0
         if search.uids or accept is not None:
             return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
-        connection = self._reader()
-        text, values = statement_of(connection, search, "count")
-        return int(connection.execute(text, values).fetchone()[0])
+        with self._reading() as connection:
+            text, values = statement_of(connection, search, "count")
+            return int(connection.execute(text, values).fetchone()[0])
 
     def overdue(self, tenant: str, now: int, most: int = 1000) -> list[ManagedObject]:
         """Objects that lifecycle.advance would change at `now` (POSIX seconds); hardly ever any, found in microseconds.
 
         Locate by State looks at what is stored: store these first, as advanced, where the answer must be exact.
         """
-        connection = self._reader()
+        connection = self._reader
         text, values = statement_of(connection, overdue(tenant, now), "object", most)
         return [decode(row[: len(ObjectRow._fields)]) for row in connection.execute(text, values).fetchall()]
 
     def _objects(self, query: LocateQuery, search: Search) -> Iterator[ManagedObject]:
         """The matching objects, newest first, decoded one at a time as the caller asks for them."""
-        connection = self._reader()
-        if search.uids:
-            row = connection.execute(sql.GET.sql, (search.uids[0], search.tenant)).fetchone()
-            if row is not None and matches(query, obj := decode(row)):
-                yield obj
-            return
-        text, values = statement_of(connection, search, "object")
-        width = len(ObjectRow._fields)
-        # A cursor left half-read would hold its snapshot, and with it the write-ahead log.
-        with closing(connection.execute(text, values)) as rows:
-            for row in rows:
-                # The version of this row says whether a copy in memory, however old, is the same.
-                kept = self._cache.peek(row[1], row[0])
-                yield kept if kept is not None and kept.version == row[8] else decode(row[:width])
+        with self._reading() as connection:
+            if search.uids:
+                row = connection.execute(sql.GET.sql, (search.uids[0], search.tenant)).fetchone()
+                if row is not None and matches(query, obj := decode(row)):
+                    yield obj
+                return
+            text, values = statement_of(connection, search, "object")
+            width = len(ObjectRow._fields)
+            # A cursor left half-read would hold its snapshot, and with it the write-ahead log.
+            with closing(connection.execute(text, values)) as rows:
+                for row in rows:
+                    # The version of this row says whether a copy in memory, however old, is the same.
+                    kept = self._cache.peek(row[1], row[0])
+                    yield kept if kept is not None and kept.version == row[8] else decode(row[:width])
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
-            with self._readers_lock:
-                self._readers.append(connection)
-        return connection
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this thread alone; as many are kept as threads have read at once, since threads that
+        come and go must not leave theirs behind."""
+        if threading.get_ident() == self._thread:
+            yield self._reader
+            return
+        try:
+            connection = self._idle_readers.pop()
+        except IndexError:
+            connection = connect(self._path, read_only=True)
+        try:
+            yield connection
+        finally:
+            self._idle_readers.append(connection)
 
     async def commit(self, work: UnitOfWork) -> None:
         """Return once all of it is durable; a unit of audit records alone goes the same way.
@@ -220,11 +226,11 @@ class Store:
 
     def audit_after(self, sequence: int, most: int = 1000) -> list[tuple[int, AuditRecord]]:
         """Up to `most` audit records after this sequence number, in order."""
-        rows = self._reader().execute(sql.AUDIT_AFTER.sql, (sequence, most)).fetchall()
+        rows = self._reader.execute(sql.AUDIT_AFTER.sql, (sequence, most)).fetchall()
         return [(row[0], AuditRecord(*row[1:])) for row in rows]
 
     def load_tenant(self, name: str) -> TenantRow | None:
-        row = self._reader().execute(sql.GET_TENANT.sql, (name,)).fetchone()
+        row = self._reader.execute(sql.GET_TENANT.sql, (name,)).fetchone()
         return None if row is None else TenantRow(*row)
 
     def save_tenant(self, tenant: TenantRow) -> TenantRow:

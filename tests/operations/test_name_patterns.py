@@ -8,6 +8,7 @@ from protocol.attributes import Attribute, AttributeReference
 from protocol.enums import ResultReason
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
+from protocol.operations.locate import LocateRequest
 from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.re_key import ReKeyRequest
 from protocol.versions import V1_4, V2_1
@@ -65,6 +66,32 @@ async def test_no_name_is_given_or_taken_that_is_not_allowed(callers: tuple[Call
     await some.call(AddAttributeRequest(unique_identifier=uid, new_attribute=name("app-2")))
     for change in changes:
         await everything.call(change)
+
+
+async def test_a_client_locates_what_it_may_among_many(callers: tuple[Caller, Caller]) -> None:
+    everything, some = callers
+    mine, others = [], []
+    for number in range(6):
+        mine.append((await everything.call(create(name(f"app-{number}")))).unique_identifier)
+        others.append((await everything.call(create(name(f"prod-{number}")))).unique_identifier)
+    mine.reverse()
+    assert list((await some.call(LocateRequest())).unique_identifiers) == mine
+    page = await some.at(V2_1).call(LocateRequest(maximum_items=2, offset_items=3))
+    assert list(page.unique_identifiers) == mine[3:5]
+    assert not (await some.call(LocateRequest(attributes=(name("prod-1"),)))).unique_identifiers
+    assert set((await everything.call(LocateRequest())).unique_identifiers) == {*mine, *others}
+
+
+async def test_many_are_found_as_few_are(server: Server, app: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [(await app.call(create())).unique_identifier for _ in range(5)]
+    made.reverse()
+    # Beyond a short page the search goes on in a thread: the same, newest first, for every page.
+    monkeypatch.setattr("kmsd.operations.context._SHORT_PAGE", 2)
+    app = app.at(V2_1)
+    assert list((await app.call(LocateRequest())).unique_identifiers) == made
+    for most, offset in ((1, 0), (2, 1), (3, 1), (9, 2), (0, 0)):
+        request = LocateRequest(maximum_items=most, offset_items=offset)
+        assert list((await app.call(request)).unique_identifiers) == made[offset : offset + most]
 
 
 async def test_a_replacement_takes_over_all_names_and_gets_no_others(callers: tuple[Caller, Caller]) -> None:

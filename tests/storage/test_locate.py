@@ -201,7 +201,7 @@ PLANS = {
 @pytest.mark.parametrize("output", ["uid", "object", "count"])
 @pytest.mark.parametrize("conditions", PLANS.values(), ids=PLANS)
 def test_no_statement_scans_a_table(store: Store, conditions: tuple[Attribute, ...], output: str) -> None:
-    connection = store._reader()
+    connection = store._reader
     text, values = sql.locate(connection, prepare(LocateQuery("acme", conditions)), output)
     plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, values)]
     assert plan
@@ -213,7 +213,7 @@ def test_no_statement_scans_a_table(store: Store, conditions: tuple[Attribute, .
 
 @pytest.mark.parametrize("conditions", [PLANS["everything"], PLANS["custom attribute"]])
 def test_the_newest_come_from_the_index_without_sorting(store: Store, conditions: tuple[Attribute, ...]) -> None:
-    connection = store._reader()
+    connection = store._reader
     text, values = sql.locate(connection, prepare(LocateQuery("acme", conditions)), "uid", 100)
     plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, values)]
     assert not [step for step in plan if "TEMP B-TREE" in step]
@@ -222,6 +222,6 @@ def test_the_newest_come_from_the_index_without_sorting(store: Store, conditions
 def test_the_rarest_condition_leads(store: Store) -> None:
     add(store, *[aes_key(tenant="rare") for _ in range(20)], rare := aes_key(name("rare"), tenant="rare"))
     query = LocateQuery("rare", (Attribute("Object Type", ObjectType.SYMMETRIC_KEY), name("rare")))
-    driver, _ = sql._choose(store._reader(), prepare(query))
+    driver, _ = sql._choose(store._reader, prepare(query))
     assert "trare" in str(driver)
     assert store.locate(query) == [rare.uid]
