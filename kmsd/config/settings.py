@@ -85,6 +85,9 @@ class Limits(Strict):
     """Items of one client that are to be done, or whose results it has not fetched; 0 refuses them all."""
     asynchronous_results: Annotated[Duration, Positive] = 300.0
     """For a client to fetch them."""
+    tickets: Annotated[int, Field(ge=0)] = 64
+    """Of Login and Delegated Login, that one client has at once."""
+    ticket_lifetime: Annotated[Duration, Field(ge=1)] = 8 * 3600.0
 
 
 class StoreSettings(Strict):

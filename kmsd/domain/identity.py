@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +12,5 @@ class Identity:
     tenant: str
     client: str
     roles: tuple[str, ...]
+    by_ticket: bool = field(default=False, compare=False)
+    """Not by its own credential: a ticket of Login or Delegated Login stands for it."""

@@ -13,6 +13,7 @@ from kmsd.domain.policy import TenantPolicy
 from kmsd.operations.asynchronous import Requests
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
+from kmsd.operations.tickets import Tickets
 from kmsd.storage.store import Store
 
 
@@ -48,6 +49,7 @@ class Services:
     streams: Streams
     requests: Requests
     """Asynchronous ones."""
+    tickets: Tickets
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
     lease_time: int = 3600

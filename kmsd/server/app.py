@@ -22,6 +22,7 @@ from kmsd.operations.declared import make_declared
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
+from kmsd.operations.tickets import Tickets
 from kmsd.server import systemd
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.http import serve_http
@@ -63,10 +64,12 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
                 per_client=settings.limits.asynchronous_requests,
                 delay=_DELAY,
             ),
+            tickets=Tickets(lifetime=settings.limits.ticket_lifetime, per_client=settings.limits.tickets),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
             information=ServerInformation("kmsd", version("kmsd")),
         )
-        peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()})
+        policies = {name: tenant.policy for name, tenant in tenants.items()}
+        peers = Peers(settings.clients, policies, services.tickets)
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
         ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits)

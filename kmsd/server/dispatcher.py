@@ -139,7 +139,8 @@ class Dispatcher:
         try:
             self._check_message(message)
             later = is_later(message)
-            identity = await self._peers.authenticate(peer, header.authentication)
+            now = int(self._services.clock())
+            identity, grants = await self._peers.authenticate(peer, header.authentication, now)
         except KmsError as error:
             items = [
                 self._refusal(item.operation, item.unique_batch_item_id, error, version)
@@ -153,9 +154,9 @@ class Dispatcher:
             services=self._services,
             tenant=tenant,
             identity=identity,
-            grants=self._peers.grants(identity),
+            grants=grants,
             version=version,
-            now=int(self._services.clock()),
+            now=now,
         )
         if later:
             items = await self._put_off(batch, message, peer.address)

@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import trio
 from cryptography import x509
@@ -16,10 +17,12 @@ from kmsd.config.tenants import ClientDirectory, KnownClient, normal_san
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, TenantPolicy
+from kmsd.domain.rights import Delegated
+from kmsd.operations.tickets import Entry, Tickets
 from kmsd.server.connections import Refused
-from protocol.enums import CredentialType, ResultReason
+from protocol.enums import ResultReason
 from protocol.message import Authentication
-from protocol.structures import UsernameAndPassword
+from protocol.structures import AttestationCredential, TicketCredential, UsernameAndPassword
 
 
 @dataclass(slots=True)
@@ -32,6 +35,15 @@ class Peer:
     """A keyed digest of the credential that was last verified: Argon2 is paid once per connection."""
 
 
+class Authenticated(NamedTuple):
+    """Who makes a request, and what that one may do."""
+
+    identity: Identity
+    grants: Grants
+
+
+_UNUSED = "{} credentials are not used here: a Username and Password credential is needed"
+
 _SAN_KINDS: dict[type[x509.GeneralName], str] = {
     x509.DNSName: "DNS",
     x509.RFC822Name: "email",
@@ -43,9 +55,10 @@ _SAN_KINDS: dict[type[x509.GeneralName], str] = {
 class Peers:
     """Who may connect, and what each may do."""
 
-    def __init__(self, directory: ClientDirectory, policies: Mapping[str, TenantPolicy]) -> None:
+    def __init__(self, directory: ClientDirectory, policies: Mapping[str, TenantPolicy], tickets: Tickets) -> None:
         self._directory = directory
         self._policies = policies
+        self._tickets = tickets
         self._grants: dict[Identity, Grants] = {}
         self._digest_key = os.urandom(32)
         # Argon2 takes 64 MiB and some 0.1 s each: a few at a time, whoever asks.
@@ -74,23 +87,46 @@ class Peers:
             self._grants[identity] = grants
         return grants
 
-    async def authenticate(self, peer: Peer, authentication: Authentication | None) -> Identity:
-        """The identity of one request: the certificate's, once the credential that its tenant asks for is right.
+    async def authenticate(self, peer: Peer, authentication: Authentication | None, now: int) -> Authenticated:
+        """Who makes one request, and what that one may do: the certificate's client, once the credential that its
+        tenant asks for is right, or who a ticket says.
 
-        Raises KmsError Authentication Not Successful.
+        Raises KmsError: Authentication Not Successful, Invalid Ticket, Feature Not Supported (credentials of a kind
+        that nobody here verifies).
         """
-        if peer.known.client.password is None:
-            # "The server MAY use the credential": the certificate is proof enough for this client, and a
-            # credential beside it is not looked at (KMIP 1.4 §6.6).
-            return peer.known.identity
+        identity = peer.known.identity
+        tickets = []
+        proven = peer.known.client.password is None
         for credential in authentication.credentials if authentication is not None else ():
             value = credential.credential_value
-            if credential.credential_type == CredentialType.USERNAME_AND_PASSWORD and isinstance(
-                value, UsernameAndPassword
-            ):
+            if isinstance(value, TicketCredential):
+                tickets.append(value.ticket)
+            elif isinstance(value, AttestationCredential):
+                raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attestation is not verified by this server")
+            elif not proven:
+                if not isinstance(value, UsernameAndPassword):
+                    kind = credential.credential_type.name.replace("_", " ").title()
+                    raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, _UNUSED.format(kind))
                 await self._check_password(peer, value.username, value.password or "")
-                return peer.known.identity
-        raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "a Username and Password credential is needed")
+                proven = True
+            # Else "the server MAY use the credential": the certificate is proof enough for this client, and a
+            # credential beside it is not looked at (KMIP 1.4 §6.6).
+        if tickets:
+            if len(tickets) > 1:
+                raise KmsError(ResultReason.INVALID_TICKET, "one ticket at a time")
+            return self._by_ticket(self._tickets.redeem(tickets[0], identity, now), identity)
+        if not proven:
+            raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "a Username and Password credential is needed")
+        return Authenticated(identity, self.grants(identity))
+
+    def _by_ticket(self, entry: Entry, bearer: Identity) -> Authenticated:
+        grants = self.grants(entry.issuer)
+        if entry.rights is None:
+            return Authenticated(replace(entry.issuer, by_ticket=True), grants)
+        # Neither of the two: its requests, streams and results are its own, and the audit names both.
+        name = f"{entry.issuer.client} by {bearer.client}"
+        identity = Identity(entry.issuer.tenant, name, entry.issuer.roles, by_ticket=True)
+        return Authenticated(identity, Delegated(grants, entry.rights))
 
     async def _check_password(self, peer: Peer, username: str, password: str) -> None:
         secret = username.encode() + b"\0" + password.encode()

@@ -21,6 +21,7 @@ from kmsd.operations.asynchronous import Requests
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services, Tenant
+from kmsd.operations.tickets import Tickets
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.identity import Peer, Peers
 from kmsd.storage.store import Store
@@ -129,10 +130,12 @@ class Server:
             counts=ObjectCounts(store, lambda: self.now),
             streams=Streams(lambda: self.now),
             requests=Requests(keep=300, per_client=4, delay=60),
+            tickets=Tickets(lifetime=3600, per_client=3),
             crypto_limiter=trio.CapacityLimiter(2),
             information=ServerInformation("kmsd", "test"),
         )
-        self.peers = Peers(ClientDirectory({}), {name: settings.policy for name, settings in tenants.items()})
+        policies = {name: settings.policy for name, settings in tenants.items()}
+        self.peers = Peers(ClientDirectory({}), policies, self.services.tickets)
         self.dispatcher = Dispatcher(self.services, self.peers, maximum_items=64)
 
     def peer(self, tenant: str, name: str) -> Peer:
