@@ -162,6 +162,9 @@ class _Exchange(Generic[_Peer]):
                 # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
                 return None
             self._http.receive_data(bytes(data))
+            if self._head is None and b"\0" in self._http.trailing_data[0][:8]:
+                # h11 would wait for the end of a line; who speaks TTLV to this port shall not have to.
+                raise h11.RemoteProtocolError("this is not HTTP")
 
     def _check(self, head: h11.Request) -> _Request:
         """Raises _Refusal for what is not `POST /kmip` with a body that we read."""

@@ -143,6 +143,7 @@ class Answers:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(store.run)
                     server = Server(store, {"acme": settings()})
+                    await nursery.start(server.services.requests.run)
                     done = await ask(await _answering(server))
                     nursery.cancel_scope.cancel()
             for file in self._directory.glob(f"{path.name}*"):
