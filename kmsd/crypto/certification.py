@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric import padding as paddings
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID, SignatureAlgorithmOID
 
 from kmsd.crypto import asymmetric, certificates
 from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
@@ -102,7 +102,7 @@ def read_request(kind: CertificateRequestType, value: bytes) -> Order:
         raise UnsupportedError(f"certificate requests of the type {kind.name} are not read; PKCS#10 and PEM are")
     try:
         request = load(value)
-        valid = request.is_signature_valid
+        valid = request.is_signature_valid or _is_signed_with_sha_1(request)
         key = request.public_key()
         wanted = {extension.oid: extension for extension in request.extensions}
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
@@ -119,6 +119,25 @@ def read_request(kind: CertificateRequestType, value: bytes) -> Order:
     if not request.subject.rdns and ExtensionOID.SUBJECT_ALTERNATIVE_NAME not in wanted:
         raise KeyMaterialError("the certificate request names nobody")
     return Order(request.subject, asymmetric.known_public(key), tuple(extensions))
+
+
+def _is_signed_with_sha_1(request: x509.CertificateSigningRequest) -> bool:
+    """The library takes no SHA-1 any more. That somebody has a key it still proves, and old clients send it, as the
+    OASIS case TC-134 does."""
+    key, signed = request.public_key(), request.tbs_certrequest_bytes
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and request.signature_algorithm_oid == SignatureAlgorithmOID.RSA_WITH_SHA1:
+            key.verify(request.signature, signed, paddings.PKCS1v15(), hashes.SHA1())  # noqa: S303 -- see above
+        elif (
+            isinstance(key, ec.EllipticCurvePublicKey)
+            and request.signature_algorithm_oid == SignatureAlgorithmOID.ECDSA_WITH_SHA1
+        ):
+            key.verify(request.signature, signed, ec.ECDSA(hashes.SHA1()))  # noqa: S303 -- see above
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
 
 
 _LOADERS = {

@@ -10,7 +10,7 @@ from kmsd.crypto.certification import Order
 from kmsd.domain import rekey
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
-from kmsd.operations.certifying import check_public_key, issue, read_order, settings_of
+from kmsd.operations.certifying import certificate_request_of, check_public_key, issue, read_order, settings_of
 from kmsd.operations.context import Context, refused
 from kmsd.operations.new_objects import begin, check_quota
 from protocol.attributes import Attribute, Template
@@ -46,7 +46,7 @@ async def _wanted(
     ctx: Context, request: CertifyRequest, subject: Iterable[Attribute]
 ) -> tuple[ManagedObject | None, Order]:
     """The public key, where there is one, and what is to be certified of it."""
-    value = request.certificate_request or request.certificate_request_value
+    value = certificate_request_of(request)
     order = await read_order(ctx, request.certificate_request_type, value) if value is not None else None
     # KMIP 2.1 §6.1.6: it is the ID Placeholder only "if omitted and Certificate Request is not present".
     if order is not None and request.unique_identifier is None and ctx.version >= V2_0:

@@ -28,6 +28,8 @@ from protocol.enums import (
     State,
 )
 from protocol.objects import Certificate
+from protocol.operations.certify import CertifyRequest
+from protocol.operations.re_certify import ReCertifyRequest
 from protocol.structures import Name
 
 
@@ -64,6 +66,12 @@ async def _signer(ctx: Context) -> _Signer:
     if key is None or certificate is None:
         raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the key of this tenant's certificate authority is missing")
     return _Signer(key, await get.export(ctx, certificate), settings)
+
+
+def certificate_request_of(request: CertifyRequest | ReCertifyRequest) -> bytes | None:
+    """The Certificate Request of 1.x, the Certificate Request Value of 2.x."""
+    value = request.certificate_request
+    return value if value is not None else request.certificate_request_value
 
 
 async def read_order(ctx: Context, kind: CertificateRequestType | None, value: bytes) -> Order:
@@ -129,5 +137,6 @@ async def signed(ctx: Context, new: ManagedObject, key: ManagedObject, draft: Dr
     signature = await ctx.crypto(provider, provider.sign, permit, draft.tbs, None, algorithm=key.algorithm)
     with refused():
         value = draft.signed(signature)
+    new = new.set("Original Creation Date", new.attributes.get("Original Creation Date", ctx.now))
     wire = Certificate(certificate_type=CertificateType.X_509, certificate_value=value)
     return await with_value(ctx, shells.keep(new, wire), wire, None)

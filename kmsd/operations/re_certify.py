@@ -7,7 +7,7 @@ from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.operations import get
-from kmsd.operations.certifying import issue, read_order, settings_of
+from kmsd.operations.certifying import certificate_request_of, issue, read_order, settings_of
 from kmsd.operations.context import Context, refused
 from kmsd.operations.new_objects import check_quota
 from kmsd.operations.replacing import begin_replacement
@@ -25,7 +25,7 @@ async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
         raise invalid_field("certificates of this type are not given out")
     with refused():
         order = certification.renew(await get.export(ctx, old))
-    value = request.certificate_request or request.certificate_request_value
+    value = certificate_request_of(request)
     if value is not None:
         wanted = await read_order(ctx, request.certificate_request_type, value)
         if wanted.spki != order.spki:

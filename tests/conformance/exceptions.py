@@ -57,6 +57,11 @@ EXCEPTIONS: Mapping[str, KnownException] = {
     "BL-M-2-21": _CHECK,
     "BL-M-3-21": _CHECK,
     "TC-95-10": KnownException("leases of 16 s; here they take an hour, as in TC-95-12", "LeaseTime"),
+    "TC-134-10": KnownException(
+        "numbers the links and names of the new certificate the other way round than TC-134-12 does",
+        r"Attribute\[(Link|Name)\]",
+        11,
+    ),
     "OMOS-O-1-14": KnownException("the file prints a response of version 1.3", "ProtocolVersionMinor", 1),
     "TC-142-12": KnownException(
         "asks for an attribute in the wrapped Key Value, prints the wrapped bare key", "KeyValue|ResultStatus", 2

@@ -66,6 +66,17 @@ class Connection:
         self._socket.close()
 
 
+def authority_of(tenant: str) -> dict[str, object]:
+    """Every tenant has Certify, as the lists of operations in the cases do; its keys are made where it is used."""
+    authority = {"private_key": "ca", "certificate": "ca-certificate"}
+    if "tc-134" not in tenant:
+        return {"certificate_authority": authority}
+    return {
+        "certificate_authority": {**authority, "subject": "CN=KMIP,OU=OASIS,O=TEST,C=US"},
+        "keys": {"ca": {"algorithm": "RSA", "length": 2048, "usage": ["CertificateSign"]}},
+    }
+
+
 def configuration(text: str, tenants: Iterable[str]) -> str:
     """The development configuration with these tenants in place of its own; JSON is YAML."""
     settings = yaml.safe_load(text)
@@ -75,6 +86,7 @@ def configuration(text: str, tenants: Iterable[str]) -> str:
             "clients": {"client": {"certificate": {"common_name": name}, "roles": ["owner"]}},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
             "interop": True,
+            **authority_of(name),
         }
         for name in tenants
     }
