@@ -38,6 +38,7 @@ from kmsd.operations import (
     modify_attribute,
     obtain_lease,
     ping,
+    pkcs_11,
     poll,
     process,
     query,
@@ -120,4 +121,5 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.LOGIN: login.handle,
     Operation.DELEGATED_LOGIN: delegated_login.handle,
     Operation.LOGOUT: logout.handle,
+    Operation.PKCS_11: pkcs_11.handle,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import trio
 
 from kmsd.crypto.provider import DerivingProvider, Provider
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
+from kmsd.operations.applications import Applications
 from kmsd.operations.asynchronous import Requests
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
@@ -52,5 +53,7 @@ class Services:
     tickets: Tickets
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
+    applications: Applications = field(default_factory=Applications)
+    """Of PKCS#11."""
     lease_time: int = 3600
     """Seconds, what Lease Time says."""
