@@ -1,7 +1,8 @@
-"""Write `protocol/names.py` and `protocol/enums.py` from the tables beside this file.
+"""Write `protocol/names.py`, `protocol/enums.py` and `protocol/vendor.py` from the tables beside this file.
 
 Run as `python -m protocol.tables.generate`; a test holds the result equal to what is committed. Rows newer
 than NEWEST stay in the tables but are left out of the code; raising NEWEST is all that a later version needs.
+`vendor.tsv` holds kmsd's own values, 8000XXXX, for what no version of the specification names.
 """
 
 import csv
@@ -63,6 +64,10 @@ ENUMS: Final = '''
 from enum import IntEnum, IntFlag
 from typing import Final, Self
 
+_VENDOR_NAMES: Final[dict[str, dict[int, str]]] = {{  # class -> kmsd's own values, as protocol.vendor has them
+{vendor_names}
+}}
+
 
 class Enumeration(IntEnum):
     """A KMIP enumeration: 32 bits on the wire; a value without a name is kept, not refused.
@@ -76,7 +81,7 @@ class Enumeration(IntEnum):
         if not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
             return None
         member = int.__new__(cls, value)
-        member._name_ = f"0x{{value:08X}}"
+        member._name_ = _VENDOR_NAMES.get(cls.__name__, {{}}).get(value) or f"0x{{value:08X}}"
         member._value_ = value
         return member
 
@@ -114,6 +119,21 @@ def since(member: IntEnum | IntFlag) -> tuple[int, int]:
     """The first KMIP version (major, minor) with this value; (1, 0) for values that no table names."""
     return _SINCE.get(type(member), {{}}).get(member.value, (1, 0))
 '''
+
+VENDOR: Final = """
+from typing import Final
+
+from protocol.enums import (
+{imports}
+)
+
+# On the wire, in XML and in JSON these are numbers; the names are for configurations, messages and logs.
+{constants}
+
+VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {{  # class -> name -> value
+{values}
+}}
+"""
 
 Row = dict[str, str]
 
@@ -213,6 +233,12 @@ def enums() -> str:
     classes += [class_text(name, "IntFlag", members) for name, members in masks.items()]
     return HEADER.format(summary="KMIP enumerations and masks.") + ENUMS.format(
         newest=".".join(map(str, NEWEST)),
+        vendor_names="\n".join(
+            f'    "{kind}": {{\n'
+            + "".join(f'        0x{row["value"]}: "{row["name"]}",\n' for row in members)
+            + "    },"
+            for kind, members in vendor_rows().items()
+        ),
         classes="\n".join(classes),
         enumerations="\n".join(f'    "{name}": {class_name(name)},' for name in enumerations),
         masks="\n".join(f'    "{name}": {class_name(name)},' for name in masks),
@@ -222,7 +248,40 @@ def enums() -> str:
     )
 
 
-GENERATED: Final = {"names.py": names, "enums.py": enums}
+def vendor_rows() -> dict[str, list[Row]]:
+    """kmsd's own values by class. Raises ValueError for a name that is there twice: one module holds them all."""
+    with (HERE / "vendor.tsv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    if len({row["name"] for row in table}) != len(table):
+        raise ValueError("vendor.tsv: a name stands there twice")
+    groups: dict[str, list[Row]] = {}
+    for row in table:
+        groups.setdefault(class_name(row["enumeration"]), []).append(row)
+    return dict(sorted(groups.items()))
+
+
+def vendor() -> str:
+    """The text of protocol/vendor.py."""
+    groups = vendor_rows()
+    return HEADER.format(summary="kmsd's own values of KMIP enumerations (KMIP 2.1 §11: vendors use 8XXXXXXX).") + (
+        VENDOR.format(
+            imports="\n".join(f"    {name}," for name in sorted({*groups, "Enumeration"})),
+            constants="\n".join(
+                f'{row["name"]}: Final = {kind}(0x{row["value"]})\n"""{row["meaning"]}."""'
+                for kind, members in groups.items()
+                for row in members
+            ),
+            values="\n".join(
+                f"    {kind}: {{\n"
+                + "".join(f'        "{row["name"]}": {row["name"]},\n' for row in members)
+                + "    },"
+                for kind, members in groups.items()
+            ),
+        )
+    )
+
+
+GENERATED: Final = {"names.py": names, "enums.py": enums, "vendor.py": vendor}
 
 
 def main() -> None:
