@@ -64,18 +64,16 @@ def test_a_created_key_comes_out_only_as_software(app: App) -> None:
 
 
 @pytest.mark.parametrize("form", PUBLIC, ids=lambda form: form.name)
-def test_a_public_key_comes_back(app: App, form: Any) -> None:
+def test_a_public_key_comes_back_as_it_came(app: App, form: Any) -> None:
     uid = app.client.register(
         pie.PublicKey(Algorithm.RSA, 2048, PUBLIC[form], form, [Mask.VERIFY], Daemon.fresh_name())
     )
     key = app.client.get(uid)
-    # 2.0 has a default for every kind of key, whatever the key came as.
-    told = Format.PKCS_1 if app.two else form
-    assert (key.value, key.key_format_type) == (PUBLIC[told], told)
+    assert (key.value, key.key_format_type) == (PUBLIC[form], form)
 
 
 @pytest.mark.parametrize("form", PRIVATE, ids=lambda form: form.name)
-def test_a_private_key_comes_back_or_stays_in_the_hsm(app: App, form: Any) -> None:
+def test_a_private_key_comes_back_as_it_came_or_stays_in_the_hsm(app: App, form: Any) -> None:
     uid = app.client.register(
         pie.PrivateKey(Algorithm.RSA, 2048, PRIVATE[form], form, [Mask.SIGN], Daemon.fresh_name())
     )
@@ -83,8 +81,7 @@ def test_a_private_key_comes_back_or_stays_in_the_hsm(app: App, form: Any) -> No
         assert refused(app.client.get, uid) == never_leaves(app)
         return
     key = app.client.get(uid)
-    told = Format.PKCS_1 if app.two else form
-    assert (key.value, key.key_format_type) == (PRIVATE[told], told)
+    assert (key.value, key.key_format_type) == (PRIVATE[form], form)
 
 
 def test_a_certificate_comes_back(app: App) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kmsd.operations import HANDLERS
-from protocol.enums import ResultReason, ResultStatus
+from protocol.enums import Operation, ResultReason, ResultStatus
 from protocol.operations import OPERATIONS
 from protocol.versions import SUPPORTED, ProtocolVersion
 from tests.interop.conftest import App
@@ -26,6 +26,10 @@ from tests.interop.pykmip import (
 Function = enums.QueryFunction
 
 
+NOT_CONFIGURED = {Operation.CERTIFY, Operation.RE_CERTIFY, Operation.INTEROP}
+"""What a tenant of the development set-up is not given."""
+
+
 def _version(app: App) -> ProtocolVersion:
     major, minor = str(app.version.value).split(".")
     return ProtocolVersion(int(major), int(minor))
@@ -36,8 +40,9 @@ def test_query_names_every_operation_of_the_version(app: App) -> None:
     assert result.result_status.value == enums.ResultStatus.SUCCESS
     version = _version(app)
     expected = {
-        operation.name.replace("RE_KEY", "REKEY").replace("RE_CERTIFY", "RECERTIFY")
+        operation.name.replace("RE_KEY", "REKEY")
         for operation in HANDLERS
+        if operation not in NOT_CONFIGURED
         for spec in [OPERATIONS[operation]]
         if spec.since <= version and (spec.until is None or version <= spec.until)
     }
