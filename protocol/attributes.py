@@ -11,6 +11,7 @@ refuse that one item; known attributes and values that came later than the versi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from protocol.attribute_table import ATTRIBUTE_BY_TAG, ATTRIBUTES, CUSTOM, AttributeSpec
@@ -108,9 +109,24 @@ class Template:
 
 def dump_attributes(attributes: tuple[Attribute, ...]) -> bytes:
     """Attributes as bytes that depend on no version: 1.x Attribute structures one after another, for the store."""
+    return b"".join(
+        [
+            _dump_number(a.name, a.value) if isinstance(a.value, int) and a.index is None else _dump(a)
+            for a in attributes
+        ]
+    )
+
+
+def _dump(attribute: Attribute) -> bytes:
     out: list[bytes] = []
-    _codec(ANY).write_list(attributes, out)
+    _codec(ANY).write_list((attribute,), out)
     return b"".join(out)
+
+
+# Most attributes are one number, and most objects have the same ones. typed: True is not 1.
+@lru_cache(maxsize=1024, typed=True)
+def _dump_number(name: str, value: int) -> bytes:
+    return _dump(Attribute(name, value))
 
 
 def load_attributes(data: bytes) -> tuple[Attribute, ...]:

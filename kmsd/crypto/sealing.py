@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -32,6 +33,9 @@ _TAG = 16
 _HEAD = len(_VERSION) + _SALT + _NONCE
 OVERHEAD = _HEAD + _TAG
 """Bytes that sealing adds."""
+
+_KEPT_CIPHERS = 1000
+"""Ciphers of single blobs that stay in memory, as their data key does; a few hundred bytes each."""
 
 _INFO = b"kmsd sealed material\x01"
 _HASH = SHA256()
@@ -81,6 +85,8 @@ class Sealer:
 
     def __init__(self, data_keys: Mapping[str, bytes] | None = None) -> None:
         self._data_keys: dict[str, bytes] = {}
+        # Keys that are in use are opened again and again; deriving takes as long as all else.
+        self._kept = lru_cache(maxsize=_KEPT_CIPHERS)(self._derive)
         for tenant, data_key in (data_keys or {}).items():
             self.add_tenant(tenant, data_key)
 
@@ -92,15 +98,17 @@ class Sealer:
         if len(data_key) != DATA_KEY_SIZE:
             raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
         self._data_keys[tenant] = bytes(data_key)
+        self._kept.cache_clear()
 
     def forget_tenant(self, tenant: str) -> None:
         """Serve the tenant no more: its blobs no longer open here."""
         self._data_keys.pop(tenant, None)
+        self._kept.cache_clear()
 
     def seal(self, reference: KeyReference, format_: KeyFormatType | None, plaintext: bytes) -> bytes:
         """The blob for the store. Raises SealError for a tenant without a data key."""
         fresh = os.urandom(_SALT + _NONCE)
-        cipher = self._cipher(reference.tenant, fresh[:_SALT])
+        cipher = self._derive(reference.tenant, fresh[:_SALT])
         sealed = cipher.encrypt(fresh[_SALT:], plaintext, associated_data(reference, format_))
         return _VERSION + fresh + sealed
 
@@ -109,13 +117,13 @@ class Sealer:
         one."""
         if len(blob) < OVERHEAD or blob[:1] != _VERSION:
             raise SealError("the sealed material has an unknown form")
-        cipher = self._cipher(reference.tenant, blob[1 : 1 + _SALT])
+        cipher = self._kept(reference.tenant, blob[1 : 1 + _SALT])
         try:
             return cipher.decrypt(blob[1 + _SALT : _HEAD], blob[_HEAD:], associated_data(reference, format_))
         except InvalidTag:
             raise SealError("the sealed material does not open") from None
 
-    def _cipher(self, tenant: str, salt: bytes) -> AESGCM:
+    def _derive(self, tenant: str, salt: bytes) -> AESGCM:
         data_key = self._data_keys.get(tenant)
         if data_key is None:
             raise SealError("the tenant has no data key here")
