@@ -54,6 +54,7 @@ from kmsd.operations import (
     set_attribute,
     sign,
     signature_verify,
+    validate,
 )
 from kmsd.operations import (
     hash as hash_,
@@ -72,6 +73,7 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.DERIVE_KEY: derive_key.handle,
     Operation.CERTIFY: certify.handle,
     Operation.RE_CERTIFY: re_certify.handle,
+    Operation.VALIDATE: validate.handle,
     Operation.LOCATE: locate.handle,
     Operation.CHECK: check.handle,
     Operation.GET: get.handle,
