@@ -304,9 +304,12 @@ class DeclaredKey(Strict):
 def _distinguished_name(value: str) -> str:
     """The text as it stands, once it is known to be a name (RFC 4514)."""
     try:
-        Name.from_rfc4514_string(value)
+        # RFC 5280 §4.1.2.4: an authority has a name that is not empty.
+        names = Name.from_rfc4514_string(value).rdns
     except ValueError:
-        raise ValueError('expected a distinguished name, such as "CN=Issuing CA,O=Example"') from None
+        names = []
+    if not names:
+        raise ValueError('expected a distinguished name, such as "CN=Issuing CA,O=Example"')
     return value
 
 

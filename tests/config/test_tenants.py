@@ -8,7 +8,7 @@ from kmsd.config.tenants import CertificateMatch, Client, ClientDirectory, Decla
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Keeping, Permission, check_algorithm
+from kmsd.domain.policy import Authority, Keeping, Permission, check_algorithm
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -177,3 +177,20 @@ def test_clients_made_in_code_take_ready_values() -> None:
     hashed = PasswordHash("$scrypt$ln=10,r=8,p=1$" + "A" * 22 + "$" + "A" * 43)
     made = Client(certificate=CertificateMatch(common_name="x"), password=hashed, roles=())
     assert made.password is hashed
+
+
+def test_a_certificate_authority_is_named_objects_and_durations() -> None:
+    assert tenant().policy.certificate_authority is None
+    authority = {"private_key": "ca", "certificate": "ca-certificate", "subject": "CN=CA,O=Example", "validity": "90d"}
+    made = tenant(certificate_authority=authority, trust_anchors=("root",)).policy
+    assert made.certificate_authority == Authority("ca", "ca-certificate", 90 * 86400)
+    assert made.trust_anchors == ("root",)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("subject", "nobody"), ("subject", ""), ("validity", "0s"), ("private_key", "a b")]
+)
+def test_a_certificate_authority_without_sense_is_refused(option: str, value: str) -> None:
+    authority = {"private_key": "ca", "certificate": "ca-certificate", option: value}
+    with pytest.raises(ValidationError, match=option):
+        tenant(certificate_authority=authority)
