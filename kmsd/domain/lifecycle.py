@@ -116,7 +116,7 @@ def destroy(key: ManagedObject, now: int) -> ManagedObject:
     """
     if key.state is not None:
         key = _move(key, Event.DESTROY)
-    elif key.material is None:
+    elif is_destroyed(key):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     return replace(key.set("Destroy Date", now), material=None)
 

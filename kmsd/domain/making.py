@@ -144,6 +144,11 @@ def candidate(
     mask = attributes.get("Cryptographic Usage Mask")
     if mask is None and object_type in KEY_TYPES:
         attributes = attributes.set("Cryptographic Usage Mask", CryptographicUsageMask(0))
+    if object_type is ObjectType.TEMPLATE:
+        # It holds attributes for others, and nothing to protect; leases are for all objects (KMIP 1.4 §4.17).
+        attributes = attributes.set("Lease Time", lease_time)
+        key = ManagedObject(uid, tenant, owner, object_type, level, None, attributes, None)
+        return lifecycle.begin(key, now)
     attributes = (
         attributes.set("Sensitive", sensitive)
         .set("Always Sensitive", sensitive)

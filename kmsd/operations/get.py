@@ -32,6 +32,9 @@ SECRETS = frozenset(ObjectType) - {
 async def handle(ctx: Context, request: GetRequest) -> GetResponse:
     key = await ctx.load(request.unique_identifier)
     specification = request.key_wrapping_specification
+    if key.object_type == ObjectType.TEMPLATE and not lifecycle.is_destroyed(key):
+        template = shells.restore(key)
+        return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=template)
     if "Key Value Present" in key.attributes and not lifecycle.is_destroyed(key):
         return _without_value(key)
     _check_exportable(key, wrapped=specification is not None)

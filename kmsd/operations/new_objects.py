@@ -8,6 +8,7 @@ from kmsd.domain import attribute_rules, making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.operations.context import Context
+from kmsd.operations.templates import with_templates
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.enums import ObjectType, ResultReason
 from protocol.structures import ProtectionStorageMasks
@@ -33,20 +34,18 @@ def begin(
 
     `level` overrides what the request and the tenant say, for objects that hold no secret.
     """
-    attributes = asked_for(template, object_type)
+    attributes = asked_for(ctx, template, object_type)
     if level is None:
         level = making.protection(attributes, masks, ctx.tenant.policy.default_protection, ctx.tenant.providers)
     return candidate(ctx, object_type, attributes, level)
 
 
-def asked_for(template: Template | None, object_type: ObjectType) -> AttributeSet:
+def asked_for(ctx: Context, template: Template | None, object_type: ObjectType) -> AttributeSet:
     """The attributes of a request, checked. Raises KmsError as `attribute_rules.new`, and Item Not Found."""
     if template is None:
         return AttributeSet()
-    if template.names:
-        # Templates are deprecated since 1.3; a name that is no template's is Item Not Found (KMIP 1.4 §11.2).
-        raise KmsError(ResultReason.ITEM_NOT_FOUND, f"no template {template.names[0].name_value!r}")
-    return attribute_rules.new(template.attributes, object_type)
+    attributes = with_templates(ctx, template, object_type) if template.names else template.attributes
+    return attribute_rules.new(attributes, object_type)
 
 
 def candidate(

@@ -23,7 +23,7 @@ from protocol.structures import (
     RNGParameters,
 )
 from protocol.ttlv import Item, ItemType
-from protocol.versions import V2_1
+from protocol.versions import V2_0, V2_1
 
 
 async def handle(ctx: Context, request: QueryRequest) -> QueryResponse:
@@ -58,7 +58,8 @@ def _offered(ctx: Context) -> Iterator[Operation]:
 
 
 def _objects(ctx: Context, response: QueryResponse) -> None:
-    response.object_types = tuple(t for t in ObjectType if t in REGISTRABLE)
+    gone = {ObjectType.TEMPLATE} if ctx.version >= V2_0 else set()
+    response.object_types = tuple(t for t in ObjectType if t in REGISTRABLE - gone)
 
 
 def _server(ctx: Context, response: QueryResponse) -> None:

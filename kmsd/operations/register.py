@@ -12,14 +12,14 @@ from kmsd.domain import making, quantum
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
-from kmsd.operations import shells
+from kmsd.operations import shells, templates
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import unwrap
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
-from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue
+from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue, TemplateObject
 from protocol.operations.register import RegisterRequest, RegisterResponse
 from protocol.schema import ANY
 from protocol.structures import CryptographicDomainParameters
@@ -34,6 +34,7 @@ REGISTRABLE = frozenset(
         ObjectType.SECRET_DATA,
         ObjectType.OPAQUE_OBJECT,
         ObjectType.PGP_KEY,
+        ObjectType.TEMPLATE,
     }
 )
 
@@ -55,6 +56,8 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     if block is not None and block.key_wrapping_data is not None:
         block = await unwrap(ctx, block, block.key_wrapping_data)
         wire = replace(wire, key_block=block)
+    if isinstance(wire, TemplateObject):
+        return _register_template(ctx, request.attributes, wire)
     template = _with_inner_attributes(request.attributes, block)
     key = begin(
         ctx,
@@ -69,6 +72,14 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         key = _without_value(key, block)
     else:
         key = await with_value(ctx, key, wire, block)
+    ctx.save(key)
+    ctx.give(key.uid)
+    return RegisterResponse(unique_identifier=key.uid)
+
+
+def _register_template(ctx: Context, attributes: Template, wire: TemplateObject) -> RegisterResponse:
+    own, held = templates.divided(ctx, attributes, wire)
+    key = shells.keep(begin(ctx, ObjectType.TEMPLATE, own, None, ProtectionLevel.SOFTWARE), held)
     ctx.save(key)
     ctx.give(key.uid)
     return RegisterResponse(unique_identifier=key.uid)

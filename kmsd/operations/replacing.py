@@ -26,7 +26,7 @@ def begin_replacement(
     `rekey.check_replaceable` and `rekey.inherited`.
     """
     rekey.check_replaceable(old)
-    asked = asked_for(template, old.object_type)
+    asked = asked_for(ctx, template, old.object_type)
     attributes = rekey.inherited(old, asked, offset, ctx.now, names_first=level is None)
     if level is None:
         level = making.protection(asked, masks, old.protection, ctx.tenant.providers)

@@ -21,6 +21,7 @@ from protocol.objects import (
     CertificateRequest,
     KeyBlock,
     OpaqueObject,
+    TemplateObject,
 )
 from protocol.objects import (
     ManagedObject as WireObject,
@@ -41,7 +42,9 @@ VALUE_FIELDS: dict[type[WireObject], str] = {
 def keep(key: ManagedObject, wire: Any) -> ManagedObject:
     """Remember `wire` without its value."""
     field = VALUE_FIELDS.get(type(wire))
-    if field is not None:
+    if isinstance(wire, TemplateObject):
+        shell: Any = wire
+    elif field is not None:
         shell = dataclasses.replace(wire, **{field: b""})
     else:
         block = wire.key_block
