@@ -17,6 +17,7 @@ from protocol.names import XML_NAMES as XML_TAGS
 from protocol.schema import DateTime
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
+from protocol.vendor import VENDOR_VALUES
 
 Member = TypeVar("Member", bound=IntEnum | IntFlag)
 
@@ -32,8 +33,11 @@ class Named(click.ParamType, Generic[Member]):  # type: ignore[type-arg]  # gene
     def __init__(self, kind: type[Member], what: str) -> None:
         self.name = what
         names: dict[int, str] = XML_NAMES[kind]  # type: ignore[index]  # no type variable for a union
-        self._names = {_plain(name): name for name in names.values()}
-        self._members = {_plain(name): kind(value) for value, name in names.items()}
+        # kmsd's own values have names for people, where KMIP has none.
+        ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[call-overload]
+        members: dict[str, Member] = {**{name: kind(value) for value, name in names.items()}, **ours}
+        self._names = {_plain(name): name for name in members}
+        self._members = {_plain(name): member for name, member in members.items()}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Member:
         if not isinstance(value, str):

@@ -13,6 +13,8 @@ from cryptography.x509 import Name
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from kmsd.config.values import Duration, Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
+from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import Authority, Keeping, Permission, TenantPolicy
@@ -31,24 +33,8 @@ Algorithm = Annotated[
 Curve = Annotated[InstanceOf[RecommendedCurve], BeforeValidator(named("Recommended Curve", names_of(RecommendedCurve)))]
 Protection = Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))]
 
-CURVE_LENGTHS: Mapping[RecommendedCurve, int] = {
-    RecommendedCurve.P_224: 224,
-    RecommendedCurve.P_256: 256,
-    RecommendedCurve.P_384: 384,
-    RecommendedCurve.P_521: 521,
-    RecommendedCurve.SECP256K1: 256,
-}
-"""Cryptographic Length of the keys on each curve that a tenant may allow: the field size in bits."""
-
-PAIRS = frozenset(
-    {
-        CryptographicAlgorithm.RSA,
-        CryptographicAlgorithm.EC,
-        CryptographicAlgorithm.ECDSA,
-        CryptographicAlgorithm.ECDH,
-    }
-)
-"""Algorithms whose keys come in pairs."""
+CURVE_LENGTHS: Mapping[RecommendedCurve, int] = {**MADE_CURVE_LENGTHS, RecommendedCurve.P_224: 224}
+"""Cryptographic Length of the keys on each curve that a tenant may allow; no new ones are made on P-224."""
 
 LONGEST_KEY = 16384
 
@@ -279,12 +265,15 @@ class DeclaredKey(Strict):
 
     @model_validator(mode="after")
     def _size(self) -> DeclaredKey:
-        elliptic = self.is_pair and self.algorithm != CryptographicAlgorithm.RSA
-        if elliptic and (self.curve is None or self.length is not None):
+        elliptic = self.algorithm in EC_ALGORITHMS
+        if self.algorithm in FIXED_LENGTHS:
+            if self.length is not None or self.curve is not None:
+                raise ValueError("keys of this algorithm are all alike: leave out length and curve")
+        elif elliptic and (self.curve is None or self.length is not None):
             raise ValueError("a key of this algorithm has a curve, and no length beside it")
-        if not elliptic and (self.length is None or self.curve is not None):
+        elif not elliptic and (self.length is None or self.curve is not None):
             raise ValueError("a key of this algorithm has a length, and no curve")
-        if self.curve is not None and self.curve not in CURVE_LENGTHS:
+        if self.curve is not None and self.curve not in MADE_CURVE_LENGTHS:
             raise ValueError("keys on this curve are not offered")
         return self
 
@@ -295,7 +284,9 @@ class DeclaredKey(Strict):
     @property
     def bits(self) -> int:
         """Cryptographic Length, also where a curve implies it."""
-        return CURVE_LENGTHS[self.curve] if self.curve is not None else self.length or 0
+        if self.curve is not None:
+            return CURVE_LENGTHS[self.curve]
+        return self.length or FIXED_LENGTHS.get(self.algorithm, 0)
 
 
 # Certificates

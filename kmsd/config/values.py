@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum, IntFlag
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from cryptography import x509
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, ValidationInfo
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ins
 from kmsd.config.passwords import PasswordHash
 from kmsd.config.secrets import SecretFile
 from protocol.enums import XML_NAMES
+from protocol.vendor import VENDOR_VALUES
 
 ELSEWHERE = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
 
@@ -116,8 +117,12 @@ def closest(name: str, known: Mapping[str, object]) -> str:
 
 
 def names_of(kind: type[Member]) -> dict[str, Member]:
-    """KMIP's own spelling of the members of an enumeration or mask: CreateKeyPair, SymmetricKey, P_256."""
-    return {name: kind(value) for value, name in XML_NAMES[kind].items()}  # type: ignore[index]
+    """KMIP's own spelling of the members of an enumeration or mask: CreateKeyPair, SymmetricKey, P_256.
+
+    And kmsd's, of the values that KMIP has no name for: HMAC_SM3, ML_DSA_65.
+    """
+    ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[call-overload]
+    return {name: kind(value) for value, name in XML_NAMES[kind].items()} | ours  # type: ignore[index]
 
 
 def named(what: str, table: Mapping[str, Member]) -> Callable[[object], Member]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from kmsd.domain import attribute_rules, lifecycle
+from kmsd.domain.algorithms import CURVE_BY_LENGTH, CURVE_LENGTHS, EC_ALGORITHMS, FIXED_LENGTHS, IMPLIED_CURVES
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 from protocol.attributes import Attribute
@@ -34,31 +35,6 @@ from protocol.ttlv import Item
 
 PROTECTION_ATTRIBUTE = "x-kmsd-ProtectionLevel"
 """How a 1.x client asks for HSM or SOFTWARE: a custom attribute with that text."""
-
-EC_ALGORITHMS = frozenset({CryptographicAlgorithm.EC, CryptographicAlgorithm.ECDSA, CryptographicAlgorithm.ECDH})
-
-CURVE_LENGTHS: dict[RecommendedCurve, int] = {
-    RecommendedCurve.P_256: 256,
-    RecommendedCurve.P_384: 384,
-    RecommendedCurve.P_521: 521,
-    RecommendedCurve.SECP256K1: 256,
-}
-"""Bits of the field, which is the Cryptographic Length of an EC key."""
-
-_BY_LENGTH = {
-    CURVE_LENGTHS[curve]: curve for curve in (RecommendedCurve.P_256, RecommendedCurve.P_384, RecommendedCurve.P_521)
-}
-"""What a length alone means: the NIST curves, no other of the same length."""
-
-DEFAULT_LENGTHS: dict[CryptographicAlgorithm, int] = {
-    CryptographicAlgorithm.AES: 256,
-    CryptographicAlgorithm.HMAC_SHA1: 160,
-    CryptographicAlgorithm.HMAC_SHA224: 224,
-    CryptographicAlgorithm.HMAC_SHA256: 256,
-    CryptographicAlgorithm.HMAC_SHA384: 384,
-    CryptographicAlgorithm.HMAC_SHA512: 512,
-}
-"""Bits, for a Create that names no Cryptographic Length; HMAC keys are as long as the hash (RFC 2104 §3)."""
 
 _STORAGE: dict[ProtectionLevel, ProtectionStorageMask] = {
     ProtectionLevel.SOFTWARE: ProtectionStorageMask.SOFTWARE,
@@ -235,6 +211,8 @@ def domain_parameters(
     Raises KmsError Invalid Attribute Value: neither length nor curve, or two that contradict each other.
     """
     length = attributes.get("Cryptographic Length")
+    if algorithm in FIXED_LENGTHS:
+        return _fixed(algorithm, length, attributes)
     if algorithm not in EC_ALGORITHMS:
         if length is None:
             raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Length is missing")
@@ -242,13 +220,28 @@ def domain_parameters(
     parameters: CryptographicDomainParameters | None = attributes.get("Cryptographic Domain Parameters")
     curve = parameters.recommended_curve if parameters is not None else None
     if curve is None:
-        curve = _BY_LENGTH.get(length) if length is not None else None
+        curve = CURVE_BY_LENGTH.get(length) if length is not None else None
     bits = CURVE_LENGTHS.get(curve) if curve is not None else None
     if curve is None or bits is None or (length is not None and length != bits):
         raise KmsError(
             ResultReason.INVALID_ATTRIBUTE_VALUE, "no curve, or a curve and a Cryptographic Length that differ"
         )
     return bits, curve
+
+
+def _fixed(
+    algorithm: CryptographicAlgorithm, length: int | None, attributes: AttributeSet
+) -> tuple[int, RecommendedCurve | None]:
+    """An algorithm whose name says it all; what the client says beside must agree."""
+    parameters: CryptographicDomainParameters | None = attributes.get("Cryptographic Domain Parameters")
+    curve = parameters.recommended_curve if parameters is not None else None
+    own = IMPLIED_CURVES.get(algorithm)
+    if length not in (None, FIXED_LENGTHS[algorithm]) or (curve is not None and curve != own):
+        raise KmsError(
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+            f"{algorithm.name} keys have {FIXED_LENGTHS[algorithm]} bits, and no choice of curves",
+        )
+    return FIXED_LENGTHS[algorithm], own
 
 
 def merged(common: Iterable[Attribute], specific: Iterable[Attribute], single: frozenset[str]) -> list[Attribute]:

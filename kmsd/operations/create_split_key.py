@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from kmsd.crypto import splitting
 from kmsd.domain import lifecycle, making, usage
+from kmsd.domain.algorithms import DEFAULT_LENGTHS
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
@@ -110,7 +111,7 @@ async def _new_key(ctx: Context, request: CreateSplitKeyRequest) -> ManagedObjec
     algorithm = key.algorithm
     if algorithm is None:
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Algorithm is missing")
-    length = key.length or making.DEFAULT_LENGTHS.get(algorithm, 0)
+    length = key.length or DEFAULT_LENGTHS.get(algorithm, 0)
     key = key.set("Cryptographic Length", length)
     check_algorithm(ctx.tenant.policy, algorithm, length)
     provider = ctx.provider(ProtectionLevel.SOFTWARE)

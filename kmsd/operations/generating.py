@@ -6,6 +6,7 @@ import hashlib
 
 from kmsd.crypto.keyformats import default_format
 from kmsd.domain import making, rekey
+from kmsd.domain.algorithms import DEFAULT_LENGTHS
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import check_algorithm
@@ -28,7 +29,7 @@ async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
     algorithm = key.algorithm
     if algorithm is None:
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Algorithm is missing")
-    length = key.length or making.DEFAULT_LENGTHS.get(algorithm, 0)
+    length = key.length or DEFAULT_LENGTHS.get(algorithm, 0)
     key = key.set("Cryptographic Length", length)
     check_algorithm(ctx.tenant.policy, algorithm, length)
     provider = ctx.provider(key.protection)

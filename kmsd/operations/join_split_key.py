@@ -9,6 +9,7 @@ from kmsd.crypto import keyformats, splitting
 from kmsd.crypto.errors import KeyMaterialError
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import making, usage
+from kmsd.domain.algorithms import PAIRS
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
@@ -19,7 +20,6 @@ from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.register import IN_HSM
 from protocol.attributes import Attribute, Template
 from protocol.enums import (
-    CryptographicAlgorithm,
     KeyFormatType,
     ObjectType,
     ResultReason,
@@ -94,7 +94,9 @@ async def _secret(ctx: Context, parts: list[ManagedObject]) -> bytes:
         )
     prime_field = method == SplitKeyMethod.POLYNOMIAL_SHARING_PRIME_FIELD
     length = (parts[0].length + 7) // 8 or None
-    encoded = parts[0].algorithm in _ENCODED
+    encoded = (
+        parts[0].algorithm in PAIRS
+    )  # DER, which never begins with a zero byte, and whose length is not the Cryptographic Length
     size = 1 << 30 if prime_field else threshold * sum(len(share) for share in shares.values())
     secret = await ctx.crypto(
         ctx.tenant.software,
@@ -108,10 +110,6 @@ async def _secret(ctx: Context, parts: list[ManagedObject]) -> bytes:
         size=size,
     )
     return secret.lstrip(b"\0") if encoded and prime_field else secret
-
-
-_ENCODED = making.EC_ALGORITHMS | {CryptographicAlgorithm.RSA}
-"""Keys that are DER, which never begins with a zero byte: their Cryptographic Length is not that of the encoding."""
 
 
 def _template(object_type: ObjectType, template: Template | None, parts: list[ManagedObject]) -> Template:

@@ -10,7 +10,8 @@ from kmsd.cli.connect import Refused, connects
 from kmsd.cli.output import say_record
 from kmsd.cli.values import Named, NamedBits, plain
 from kmsd.client import SyncClient, requests
-from kmsd.domain.making import EC_ALGORITHMS, PROTECTION_ATTRIBUTE, storage_mask
+from kmsd.domain.algorithms import EC_ALGORITHMS, PAIRS
+from kmsd.domain.making import PROTECTION_ATTRIBUTE, storage_mask
 from kmsd.domain.objects import ProtectionLevel
 from protocol.attributes import Attribute
 from protocol.enums import (
@@ -74,12 +75,12 @@ def create(  # noqa: PLR0913 (click passes each option by name)
     """Create a key, or a pair of keys where the algorithm has two."""
     attributes, masks = asked_protection(protection, client.version)
     common: dict[str, Any] = {"attributes": attributes, "protection_storage_masks": masks}
-    if algorithm in EC_ALGORITHMS or algorithm == Algorithm.RSA:
+    if algorithm in PAIRS:
         usage = usage if usage is not None else Usage.SIGN | Usage.VERIFY
         elliptic = algorithm in EC_ALGORITHMS
         pair = client.create_key_pair(
             algorithm,
-            length if elliptic else length or RSA_LENGTH,
+            length or RSA_LENGTH if algorithm == Algorithm.RSA else length,
             curve=curve or (RecommendedCurve.P_256 if elliptic and length is None else None),
             private_usage=usage & PRIVATE_USAGES,
             public_usage=usage & PUBLIC_USAGES,
