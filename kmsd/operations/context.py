@@ -140,10 +140,10 @@ class Context:
     def peek(self, uid: str) -> ManagedObject:
         """As `load`, archived or not."""
         self.touched[uid] = None
-        key = self._item.get(uid) or self.batch.pending.get(uid)
+        key = self.unsaved(uid)
         if key is None:
             key = self.services.store.get(self.tenant.name, uid)
-        if key is None:
+        if key is None or key.tenant != self.tenant.name:
             raise object_not_found(uid)
         key = lifecycle.advance(key, self.now)
         self.authorise(key)
@@ -212,6 +212,14 @@ class Context:
         for key in keys:
             self._item[key.uid] = key.set("Last Change Date", self.now)
             self.touched[key.uid] = None
+
+    def unsaved(self, uid: str) -> ManagedObject | None:
+        """An object as this item, or one before it in the batch, has changed it."""
+        return self._item.get(uid) or self.batch.pending.get(uid)
+
+    def made(self) -> list[ManagedObject]:
+        """The new objects of this item."""
+        return [key for key in self._item.values() if key.version == 0 and key.uid not in self.batch.pending]
 
     def keep(self) -> None:
         """The item succeeded: its changes join those of the batch."""

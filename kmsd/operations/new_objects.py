@@ -9,6 +9,7 @@ from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.operations.context import Context
 from kmsd.operations.templates import with_templates
+from kmsd.operations.tenant_rules import with_defaults
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.enums import ObjectType, ResultReason
 from protocol.structures import ProtectionStorageMasks
@@ -35,6 +36,7 @@ def begin(
     `level` overrides what the request and the tenant say, for objects that hold no secret.
     """
     attributes = asked_for(ctx, template, object_type)
+    attributes = with_defaults(ctx, attributes, object_type)
     if level is None:
         level = making.protection(attributes, masks, ctx.tenant.policy.default_protection, ctx.tenant.providers)
     return candidate(ctx, object_type, attributes, level)

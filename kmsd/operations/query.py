@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from kmsd.domain.making import storage_mask
 from kmsd.domain.objects import ProtectionLevel
+from kmsd.operations import tenant_rules
 from kmsd.operations.context import Context
 from kmsd.operations.register import REGISTRABLE
 from protocol.enums import (
@@ -80,7 +81,7 @@ def _capabilities(ctx: Context, response: QueryResponse) -> None:
     response.capability_information = (
         CapabilityInformation(
             streaming_capability=True,
-            asynchronous_capability=False,
+            asynchronous_capability=True,
             attestation_capability=False,
             batch_undo_capability=True,
             batch_continue_capability=True,
@@ -94,11 +95,16 @@ def _storage(ctx: Context, response: QueryResponse) -> None:
     response.protection_storage_masks = ProtectionStorageMasks(masks=masks)
 
 
+def _defaults(ctx: Context, response: QueryResponse) -> None:
+    response.defaults_information = tenant_rules.defaults(ctx)
+
+
 _ANSWERS: dict[QueryFunction, Callable[[Context, QueryResponse], None]] = {
     QueryFunction.QUERY_OPERATIONS: _operations,
     QueryFunction.QUERY_OBJECTS: _objects,
     QueryFunction.QUERY_SERVER_INFORMATION: _server,
     QueryFunction.QUERY_RNGS: _rngs,
     QueryFunction.QUERY_CAPABILITIES: _capabilities,
+    QueryFunction.QUERY_DEFAULTS_INFORMATION: _defaults,
     QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: _storage,
 }

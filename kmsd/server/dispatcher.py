@@ -21,6 +21,7 @@ from kmsd.operations import HANDLERS
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
+from kmsd.operations.tenant_rules import check_made
 from kmsd.server.answers import encode, encode_plain, failure, without_result
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
@@ -331,6 +332,7 @@ class Dispatcher:
             self._check_item(batch, item)
             context = Context(batch, operation)
             payload = await HANDLERS[operation](context, item.payload)
+            check_made(context)
             context.keep()
         except KmsError as error:
             answer = self._refusal(operation, item.unique_batch_item_id, error, batch.version)
