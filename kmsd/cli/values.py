@@ -34,7 +34,7 @@ class Named(click.ParamType, Generic[Member]):  # type: ignore[type-arg]  # gene
         self.name = what
         names: dict[int, str] = XML_NAMES[kind]  # type: ignore[index]  # no type variable for a union
         # kmsd's own values have names for people, where KMIP has none.
-        ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[call-overload]
+        ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[arg-type]
         members: dict[str, Member] = {**{name: kind(value) for value, name in names.items()}, **ours}
         self._names = {_plain(name): name for name in members}
         self._members = {_plain(name): member for name, member in members.items()}

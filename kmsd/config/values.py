@@ -121,7 +121,7 @@ def names_of(kind: type[Member]) -> dict[str, Member]:
 
     And kmsd's, of the values that KMIP has no name for: HMAC_SM3, ML_DSA_65.
     """
-    ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[call-overload]
+    ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[arg-type]
     return {name: kind(value) for value, name in XML_NAMES[kind].items()} | ours  # type: ignore[index]
 
 
