@@ -1,0 +1,57 @@
+"""Every published test case against a daemon on a socket; `python -m tests.conformance` prints the same as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conformance.cases import Case, all_cases
+from tests.conformance.exceptions import EXCEPTIONS
+from tests.conformance.history import History
+from tests.conformance.pending import PENDING
+from tests.conformance.runner import Outcome, run
+from tests.conformance.server import Connection, daemon_for, tenant_of
+from tests.daemon import Daemon
+from tests.shared import SHARED
+
+pytestmark = pytest.mark.skipif(SHARED is None, reason="the shared reference material is not here")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    with daemon_for(all_cases(), tmp_path_factory.mktemp("conformance") / "dev") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def histories() -> dict[str, History]:
+    """What the cases of a series have done to their tenant, by tenant."""
+    return {}
+
+
+def parameters() -> list[object]:
+    return [
+        pytest.param(case, id=str(case), marks=pytest.mark.xfail(reason=PENDING[case.name], strict=False))
+        if case.name in PENDING
+        else pytest.param(case, id=str(case))
+        for case in all_cases()
+    ]
+
+
+@pytest.mark.parametrize("case", parameters())
+def test_case(server: Daemon, histories: dict[str, History], case: Case) -> None:
+    tenant = tenant_of(case)
+    connection = Connection(server, tenant)
+    try:
+        result = run(case, connection, histories.setdefault(tenant, History()))
+    finally:
+        connection.close()
+    assert result.outcome in (Outcome.PASSED, Outcome.EXPECTED), result.text
+
+
+def test_the_tables_name_cases_that_exist() -> None:
+    names = {case.name for case in all_cases()}
+    assert set(EXCEPTIONS) <= names
+    assert set(PENDING) <= names
+    assert not set(EXCEPTIONS) & set(PENDING)
