@@ -116,15 +116,14 @@ def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
         due = obj.attributes.get(_NEXT_DATES.get(obj.state, ""))
         if due is not None:
             found.add((_term("State", _DUE, number(due)), 0))
-    for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
-        instances = obj.attributes.all(key)
+    for key, instances in obj.attributes.items():
         value = instances[0].value
         if len(instances) == 1 and isinstance(value, int):
             found.update(_number_terms(key, value))
         elif _is_indexed(key):
             for position, attribute in enumerate(instances):
                 instance = position if _instanced(attribute.value) else 0
-                found.update((_term(key, path, part), instance) for path, part in _parts(attribute.value))
+                found.update([(_term(key, path, part), instance) for path, part in _parts(attribute.value)])
     return frozenset(found)
 
 
@@ -137,6 +136,7 @@ def _number_terms(key: str, value: int) -> tuple[tuple[str, int], ...]:
     return tuple((_term(key, path, part), 0) for path, part in _parts(value))
 
 
+@lru_cache(maxsize=1024)
 def _is_indexed(key: str) -> bool:
     spec = spec_of(key)
     return spec is not None and spec.searchable and key != "Unique Identifier"
@@ -164,7 +164,7 @@ def prepare(query: LocateQuery) -> Search:
             for attribute in wanted:
                 conditions.extend(_value_conditions(key, attribute.value))
     if query.object_group_member is not None:
-        conditions.append(_group_member(query, grouped))
+        conditions.extend(_group_member(query, grouped))
     if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in conditions) > MOST_CONDITIONS:
         raise invalid_field(f"Locate by more than {MOST_CONDITIONS} values")
     mask = query.storage_status_mask
@@ -245,31 +245,35 @@ def _scalar(value: Any) -> str:
     return "x" + value.hex() if len(value) <= LONGEST_TEXT // 2 else "X" + _digest(value)
 
 
-def _parts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _parts(value: Any) -> list[tuple[str, str]]:
     """(path, canonical value) of every field that is present."""
+    found: list[tuple[str, str]] = []
+    _collect(value, "", found)
+    return found
+
+
+def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
     if isinstance(value, IntFlag):
-        yield path, number(value)
-        for bit in range(32):
-            if value >> bit & 1:
-                yield path + "&", number(bit)
+        found.append((path, number(value)))
+        found.extend((path + "&", number(bit)) for bit in range(32) if value >> bit & 1)
     elif isinstance(value, (int, str, bytes)):
-        yield path, _scalar(value)
+        found.append((path, _scalar(value)))
     elif isinstance(value, tuple):
         for element in value:
-            yield from _parts(element, path)
+            _collect(element, path, found)
     elif isinstance(value, Item):
         if isinstance(value.value, tuple):
             for child in value.value:
-                yield from _parts(child, f"{path}/{child.tag:06X}")
+                _collect(child, f"{path}/{child.tag:06X}", found)
         else:
             # The same number as an Integer and as an Enumeration are two values.
-            yield f"{path}:{value.type:X}", _scalar(value.value)
+            found.append((f"{path}:{value.type:X}", _scalar(value.value)))
     elif is_dataclass(value):
         structure: Any = type(value)
         for name in _field_names(structure):
             part = getattr(value, name)
             if part is not None:
-                yield from _parts(part, f"{path}/{name}" if path else name)
+                _collect(part, f"{path}/{name}" if path else name, found)
     else:
         raise TypeError(f"no attribute value: {type(value).__name__}")
 
@@ -334,12 +338,15 @@ def _dates(key: str, wanted: list[Attribute]) -> Condition:
     return NoneBetween(start, _term(key, path, number(low - 1)) if low > -_BIAS else start)
 
 
-def _group_member(query: LocateQuery, grouped: dict[str, list[Attribute]]) -> Condition:
+def _group_member(query: LocateQuery, grouped: dict[str, list[Attribute]]) -> list[Condition]:
+    """Which member is the default one is told by the order of the found ones, not by a condition."""
     if "Object Group" not in grouped:
         raise invalid_field("Object Group Member asks for an Object Group")
+    if query.object_group_member == ObjectGroupMember.GROUP_MEMBER_DEFAULT:
+        return []
     if query.object_group_member != ObjectGroupMember.GROUP_MEMBER_FRESH:
-        raise unsupported("Object Group Member: no default member is kept")
-    return AllOf((_term("Fresh", "", number(1)),), instanced=False)
+        raise invalid_field("unknown Object Group Member")
+    return [AllOf((_term("Fresh", "", number(1)),), instanced=False)]
 
 
 _DATES = frozenset({ItemType.DATE_TIME, ItemType.DATE_TIME_EXTENDED})

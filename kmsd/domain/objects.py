@@ -72,6 +72,10 @@ class AttributeSet:
     def keys(self) -> list[str]:
         return list(self._by_key)
 
+    def items(self) -> Iterable[tuple[str, tuple[Attribute, ...]]]:
+        """Each key with its instances."""
+        return self._by_key.items()
+
     def get(self, key: str, default: Any = None) -> Any:
         """The value of the first instance."""
         instances = self._by_key.get(key)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from kmsd.domain.locate import storage_status, terms
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 from kmsd.storage.errors import CorruptStoreError
-from protocol.attributes import dump_attributes, load_attributes, spec_of
+from protocol.attributes import ATTRIBUTES, dump_attributes, load_attributes, spec_of
 from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
 from protocol.errors import ProtocolError
 
@@ -56,10 +56,10 @@ def held_names(obj: ManagedObject) -> frozenset[str]:
 
 
 def encode(obj: ManagedObject, version: int) -> Entry:
-    for attribute in obj.attributes:
-        if spec_of(attribute.key) is None:
+    for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
+        if key not in ATTRIBUTES and spec_of(key) is None:
             # The codec leaves out what no version knows; a store must not.
-            raise ValueError(f"{obj.uid!r}: no attribute {attribute.key!r}")
+            raise ValueError(f"{obj.uid!r}: no attribute {key!r}")
     material = obj.material
     row = ObjectRow(
         uid=obj.uid,
