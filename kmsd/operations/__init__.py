@@ -55,6 +55,7 @@ from kmsd.operations import (
     set_attribute,
     set_constraints,
     set_defaults,
+    set_endpoint_role,
     sign,
     signature_verify,
     validate,
@@ -121,4 +122,5 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.GET_CONSTRAINTS: get_constraints.handle,
     Operation.SET_CONSTRAINTS: set_constraints.handle,
     Operation.SET_DEFAULTS: set_defaults.handle,
+    Operation.SET_ENDPOINT_ROLE: set_endpoint_role.handle,
 }

@@ -20,6 +20,7 @@ from kmsd.domain.records import AuditRecord
 from kmsd.operations import HANDLERS
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
+from kmsd.operations.declined import DECLINED
 from kmsd.operations.services import Services
 from kmsd.operations.tenant_rules import check_made
 from kmsd.server.answers import encode, encode_plain, failure, without_result
@@ -375,7 +376,9 @@ class Dispatcher:
             or batch.version < spec.since
             or (spec.until is not None and batch.version > spec.until)
         ):
-            raise KmsError(ResultReason.OPERATION_NOT_SUPPORTED, "the operation is not supported")
+            why = DECLINED.get(operation)
+            message = "the operation is not supported" + (f": {why}" if why is not None else "")
+            raise KmsError(ResultReason.OPERATION_NOT_SUPPORTED, message)
         if isinstance(item.payload, UnreadablePayload):
             raise item.payload.error
         if operation not in OPEN_TO_ALL:
