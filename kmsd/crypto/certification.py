@@ -92,6 +92,17 @@ class Draft:
         return value
 
 
+def check_request(kind: CertificateRequestType, value: bytes) -> None:
+    """Raise KeyMaterialError for what is no request of its kind, where the kind is one that is read."""
+    load = _LOADERS.get(kind)
+    if load is None:
+        return
+    try:
+        load(value)
+    except ValueError as error:
+        raise KeyMaterialError("the certificate request does not parse") from error
+
+
 def read_request(kind: CertificateRequestType, value: bytes) -> Order:
     """A PKCS#10 request, DER or PEM, whose signature proves that its sender has the private key.
 

@@ -10,7 +10,14 @@ from kmsd.crypto.certification import Order
 from kmsd.domain import rekey
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
-from kmsd.operations.certifying import certificate_request_of, check_public_key, issue, read_order, settings_of
+from kmsd.operations.certifying import (
+    certificate_request_of,
+    check_public_key,
+    issue,
+    read_order,
+    registered_order,
+    settings_of,
+)
 from kmsd.operations.context import Context, refused
 from kmsd.operations.new_objects import begin, check_quota
 from protocol.attributes import Attribute, Template
@@ -52,6 +59,10 @@ async def _wanted(
     if order is not None and request.unique_identifier is None and ctx.version >= V2_0:
         return None, order
     public = await ctx.load(request.unique_identifier)
+    if public.object_type == ObjectType.CERTIFICATE_REQUEST:
+        if order is not None:
+            raise invalid_field("two certificate requests are given")
+        return None, await registered_order(ctx, public)
     rekey.check_type(public, ObjectType.PUBLIC_KEY)
     material = await check_public_key(ctx, public, order)
     if order is None:

@@ -88,6 +88,12 @@ async def read_order(ctx: Context, kind: CertificateRequestType | None, value: b
     return order
 
 
+async def registered_order(ctx: Context, request: ManagedObject) -> Order:
+    """What a managed Certificate Request asks for. Raises KmsError as `read_order`."""
+    wire = shells.restore(request)
+    return await read_order(ctx, wire.certificate_request_type, await get.export(ctx, request))
+
+
 async def check_public_key(ctx: Context, key: ManagedObject, order: Order | None) -> bytes:
     """The public key of an object that may be certified, DER; that of the order, where there is one.
 

@@ -14,6 +14,7 @@ from protocol.enums import (
     Operation,
     QueryFunction,
     RNGAlgorithm,
+    since,
 )
 from protocol.names import Tag
 from protocol.operations import OPERATIONS
@@ -60,7 +61,7 @@ def _offered(ctx: Context) -> Iterator[Operation]:
 
 def _objects(ctx: Context, response: QueryResponse) -> None:
     gone = {ObjectType.TEMPLATE} if ctx.version >= V2_0 else set()
-    response.object_types = tuple(t for t in ObjectType if t in REGISTRABLE - gone)
+    response.object_types = tuple(t for t in ObjectType if t in REGISTRABLE - gone and since(t) <= ctx.version)
 
 
 def _server(ctx: Context, response: QueryResponse) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kmsd.crypto import certification
+from kmsd.crypto.certification import Order
 from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.operations import get
-from kmsd.operations.certifying import certificate_request_of, issue, read_order, settings_of
+from kmsd.operations.certifying import certificate_request_of, issue, read_order, registered_order, settings_of
 from kmsd.operations.context import Context, refused
 from kmsd.operations.new_objects import check_quota
 from kmsd.operations.replacing import begin_replacement
@@ -25,9 +26,8 @@ async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
         raise invalid_field("certificates of this type are not given out")
     with refused():
         order = certification.renew(await get.export(ctx, old))
-    value = certificate_request_of(request)
-    if value is not None:
-        wanted = await read_order(ctx, request.certificate_request_type, value)
+    wanted = await _wanted(ctx, request)
+    if wanted is not None:
         if wanted.spki != order.spki:
             raise KmsError(ResultReason.INVALID_CSR, "the certificate request is for another key")
         order = wanted
@@ -39,3 +39,17 @@ async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
     ctx.save(*rekey.take_over(old, new, ctx.now))
     ctx.give(new.uid)
     return ReCertifyResponse(unique_identifier=new.uid)
+
+
+async def _wanted(ctx: Context, request: ReCertifyRequest) -> Order | None:
+    """What the certificate request asks for, given or by its identifier, where there is one."""
+    value, uid = certificate_request_of(request), request.certificate_request_unique_identifier
+    if value is not None and uid is not None:
+        raise invalid_field("two certificate requests are given")
+    if value is not None:
+        return await read_order(ctx, request.certificate_request_type, value)
+    if uid is None:
+        return None
+    managed = await ctx.load(uid)
+    rekey.check_type(managed, ObjectType.CERTIFICATE_REQUEST)
+    return await registered_order(ctx, managed)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from kmsd.crypto import certificates, keyformats
+from kmsd.crypto import certificates, certification, keyformats
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import making, quantum
 from kmsd.domain.errors import KmsError, invalid_field
@@ -19,7 +19,7 @@ from kmsd.operations.wrapped import unwrap
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
-from protocol.objects import OBJECT_TYPES, Certificate, KeyBlock, KeyValue, TemplateObject
+from protocol.objects import OBJECT_TYPES, Certificate, CertificateRequest, KeyBlock, KeyValue, TemplateObject
 from protocol.operations.register import RegisterRequest, RegisterResponse
 from protocol.schema import ANY
 from protocol.structures import CryptographicDomainParameters
@@ -27,6 +27,7 @@ from protocol.structures import CryptographicDomainParameters
 REGISTRABLE = frozenset(
     {
         ObjectType.CERTIFICATE,
+        ObjectType.CERTIFICATE_REQUEST,
         ObjectType.SYMMETRIC_KEY,
         ObjectType.PUBLIC_KEY,
         ObjectType.PRIVATE_KEY,
@@ -142,6 +143,9 @@ def _digest(block: KeyBlock | None) -> bytes | None:
 def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:
     if isinstance(wire, Certificate):
         return keyformats.parse_certificate(wire)
+    if isinstance(wire, CertificateRequest):
+        certification.check_request(wire.certificate_request_type, wire.certificate_request_value)
+        return ParsedKey(wire.certificate_request_value, KeyFormatType.PKCS_10, KeyFormatType.PKCS_10, None, 0)
     if block is None:
         value = getattr(wire, shells.VALUE_FIELDS[type(wire)])
         return ParsedKey(value, KeyFormatType.OPAQUE, KeyFormatType.OPAQUE, None, 0)

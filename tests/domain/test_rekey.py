@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kmsd.domain import rekey
+from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ProtectionLevel
 from protocol.attributes import Attribute
-from protocol.enums import LinkType, State
+from protocol.enums import LinkType, ResultReason, State
 from protocol.names import Tag
 from protocol.structures import Link
 from protocol.ttlv import Item, ItemType
@@ -59,3 +62,9 @@ def test_what_moves_into_the_hsm_says_so_unless_the_request_says_otherwise() -> 
     asked = AttributeSet([Attribute("Extractable", True)])
     stated = rekey.for_protection(inherited, asked, old, ProtectionLevel.HSM)
     assert (stated.get("Sensitive"), stated.get("Extractable")) == (True, True)
+
+
+def test_what_has_no_value_here_has_no_replacement_here() -> None:
+    with pytest.raises(KmsError) as caught:
+        rekey.check_replaceable(key(material=None))
+    assert caught.value.reason == ResultReason.KEY_VALUE_NOT_PRESENT

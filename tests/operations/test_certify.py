@@ -37,7 +37,7 @@ from protocol.enums import (
     State,
 )
 from protocol.enums import CryptographicUsageMask as Mask
-from protocol.objects import KeyBlock, KeyValue, PublicKey
+from protocol.objects import CertificateRequest, KeyBlock, KeyValue, PublicKey
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.certify import CertifyRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
@@ -47,7 +47,7 @@ from protocol.operations.query import QueryRequest
 from protocol.operations.register import RegisterRequest
 from protocol.structures import CertificateSubject
 from protocol.versions import SUPPORTED, V2_0, V2_1
-from tests.operations.conftest import NOW, Caller, Server, tenant_settings
+from tests.operations.conftest import NOW, Caller, Refused, Server, tenant_settings
 from tests.operations.requests import attributes, create, get, name, pair, revoke, shown
 from tests.operations.test_re_key import links, names
 
@@ -222,6 +222,33 @@ async def test_a_request_in_pem_alone_is_enough_in_2_x(app: Caller) -> None:
     made = (await app.call(certify(app, None, pem, PEM))).unique_identifier
     assert (await certificate_of(app, made)).public_key() == key.public_key()
     assert links(await app.call(attributes(made))) == []
+
+
+async def registered_request(app: Caller, value: bytes, kind: CertificateRequestType = PKCS_10) -> str:
+    request = RegisterRequest(
+        object_type=ObjectType.CERTIFICATE_REQUEST,
+        attributes=Template(),
+        managed_object=CertificateRequest(certificate_request_type=kind, certificate_request_value=value),
+    )
+    uid = (await app.call(request)).unique_identifier
+    assert isinstance(uid, str)
+    return uid
+
+
+async def test_a_registered_request_is_given_back_and_certified(app: Caller) -> None:
+    app = app.at(V2_1)
+    key = p_256()
+    value = csr(key)
+    uid = await registered_request(app, value)
+    answer = (await app.call(get(uid))).managed_object
+    assert (answer.certificate_request_type, answer.certificate_request_value) == (PKCS_10, value)
+    made = (await app.call(certify(app, uid))).unique_identifier
+    assert (await certificate_of(app, made)).public_key() == key.public_key()
+    assert await app.refused(certify(app, uid, value)) == ResultReason.INVALID_FIELD
+    with pytest.raises(Refused, match="parse"):
+        await registered_request(app, b"nothing")
+    unread = await registered_request(app, b"anything", CertificateRequestType.CRMF)
+    assert await app.refused(certify(app, unread)) == ResultReason.FEATURE_NOT_SUPPORTED
 
 
 async def test_a_key_is_certified_without_a_request(app: Caller) -> None:

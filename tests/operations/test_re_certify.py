@@ -28,6 +28,7 @@ from tests.operations.test_certify import (
     p_256,
     public_key,
     register,
+    registered_request,
     with_authority,
 )
 from tests.operations.test_re_key import links, names
@@ -91,6 +92,22 @@ async def test_a_request_may_change_the_subject_but_not_the_key(app: Caller) -> 
     assert (await certificate_of(app, new)).subject.rfc4514_string() == "CN=renamed"
     subject = shown(await app.call(attributes(new)))["Certificate Subject"]
     assert subject.certificate_subject_distinguished_name == "CN=renamed"
+
+
+async def test_a_registered_request_serves_as_well_in_2_x(app: Caller) -> None:
+    app = app.at(V2_1)
+    key = p_256()
+    made = (await app.call(certify(app, None, csr(key)))).unique_identifier
+    uid = await registered_request(app, csr(key, subject="CN=renamed"))
+    both = re_certify(app, made, csr(key))
+    both.certificate_request_unique_identifier = uid
+    assert await app.refused(both) == ResultReason.INVALID_FIELD
+    request = re_certify(app, made)
+    request.certificate_request_unique_identifier = made
+    assert await app.refused(request) == ResultReason.INVALID_OBJECT_TYPE
+    request.certificate_request_unique_identifier = uid
+    new = (await app.call(request)).unique_identifier
+    assert (await certificate_of(app, new)).subject.rfc4514_string() == "CN=renamed"
 
 
 async def test_an_offset_moves_the_dates(app: Caller, server: Server) -> None:
