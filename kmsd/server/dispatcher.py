@@ -133,6 +133,8 @@ class Dispatcher:
         """Run one request. Raises nothing but cancellation and what the log must see."""
         try:
             message = decode_request(frame)
+            if not message.batch_items:
+                raise ProtocolError("a request has at least one Batch Item", path=("RequestMessage",))
         except ProtocolError as error:
             # A version we do not speak is no reason to hang up: the client tries another on this connection.
             return Answer(await self.reject(peer, error), close=not isinstance(error, UnsupportedVersion))

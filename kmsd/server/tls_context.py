@@ -60,19 +60,21 @@ class CurrentContext:
     change, or in a server that keeps what it was given at start) still serves the newest certificate and
     trusts the newest authorities: the server name callback installs them at the ClientHello, also where the
     client sends no name. Versions, ciphers, options and resumable sessions stay those of the older context.
+
+    The current context has no such callback: Python would write a traceback to standard error for each
+    client whose server name is not ASCII.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.context = context
-        self.replace(context)
 
     def replace(self, context: ssl.SSLContext) -> None:
-        self.context = context
-        context.sni_callback = self._install
+        older, self.context = self.context, context
+        older.sni_callback = self._install
+        context.sni_callback = None
 
     def _install(self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, initial: ssl.SSLContext) -> None:
-        if initial is not self.context:
-            connection.context = self.context
+        connection.context = self.context
 
 
 def cause(error: BaseException) -> str:

@@ -88,16 +88,21 @@ async def test_a_negative_length_is_refused(tmp_path: Path, where: str) -> None:
     assert await refusal(tmp_path, request) == ResultReason.INVALID_FIELD
 
 
-async def refusal(tmp_path: Path, payload: Any) -> ResultReason | None:
+async def refusal(tmp_path: Path, *payloads: Any) -> ResultReason | None:
     """The reason for which a request of 1.4 is refused."""
     reasons: list[ResultReason | None] = []
-    header = RequestHeader(protocol_version=V1_4, batch_count=1)
-    item = RequestBatchItem(operation=OPERATION_OF[type(payload)], payload=payload)
+    header = RequestHeader(protocol_version=V1_4, batch_count=len(payloads))
+    items = tuple(RequestBatchItem(operation=OPERATION_OF[type(payload)], payload=payload) for payload in payloads)
 
     async def ask(answer: Callable[[bytes], Any]) -> bool:
-        response = await answer(encode_request(RequestMessage(header=header, batch_items=(item,))))
+        response = await answer(encode_request(RequestMessage(header=header, batch_items=items)))
         reasons.append(response.batch_items[0].result_reason)
         return True
 
     await targets.Answers(tmp_path).run(ask)
     return reasons[0]
+
+
+async def test_a_request_without_items_is_refused(tmp_path: Path) -> None:
+    # It was answered with a response without items (the batch item of a message is required: KMIP 1.4 §7.1).
+    assert await refusal(tmp_path) == ResultReason.INVALID_MESSAGE

@@ -46,9 +46,7 @@ async def shake_hands(
     client: TLSStream | trio.SSLStream[trio.SocketStream]
     if kind == "sslsocket":
         client = TLSStream(
-            client_context.wrap_socket(
-                client_socket, server_hostname="localhost", do_handshake_on_connect=False
-            )
+            client_context.wrap_socket(client_socket, server_hostname="localhost", do_handshake_on_connect=False)
         )
     else:
         transport = trio.SocketStream(trio.socket.from_stdlib_socket(client_socket))
@@ -85,9 +83,7 @@ def make(pki: Pki, socket_pair: SocketPair, kind: StreamKind, version: ssl.TLSVe
     return make
 
 
-async def test_it_is_a_two_way_stream(
-    make: Make, pki: Pki, kind: StreamKind, version: ssl.TLSVersion
-) -> None:
+async def test_it_is_a_two_way_stream(make: Make, pki: Pki, kind: StreamKind, version: ssl.TLSVersion) -> None:
     async def streams() -> tuple[trio.abc.Stream, trio.abc.Stream]:
         client, secured = await make()
         return client, secured.stream
@@ -108,9 +104,7 @@ async def test_it_is_a_two_way_stream(
     await trio.testing.check_two_way_stream(streams, clogged if kind == "sslsocket" else None)
 
 
-async def test_the_clients_certificate_and_the_session_are_told(
-    make: Make, pki: Pki, version: ssl.TLSVersion
-) -> None:
+async def test_the_clients_certificate_and_the_session_are_told(make: Make, pki: Pki, version: ssl.TLSVersion) -> None:
     client, secured = await make()
     pem = pki.client.cert_chain_pems[0].bytes().decode()
     assert secured.certificate == ssl.PEM_cert_to_DER_cert(pem)
@@ -191,18 +185,14 @@ async def test_an_end_of_the_connection_without_an_alert_is_the_end_of_the_strea
     await server.aclose()
 
 
-async def test_a_lingering_close_delivers_the_answer_while_the_peer_still_sends(
-    kind: StreamKind, pki: Pki
-) -> None:
+async def test_a_lingering_close_delivers_the_answer_while_the_peer_still_sends(kind: StreamKind, pki: Pki) -> None:
     # Real buffer sizes: the data must be unread in the server's kernel when it closes.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         raw = socket.create_connection(listener.getsockname())
         accepted, _ = listener.accept()
     raw.setblocking(False)
     accepted.setblocking(False)
-    client, secured = await shake_hands(
-        (raw, accepted), pki.client_context(pki.client), pki.server_context(), kind
-    )
+    client, secured = await shake_hands((raw, accepted), pki.client_context(pki.client), pki.server_context(), kind)
     await client.send_all(bytes(50_000))
 
     async def answer() -> None:
@@ -283,9 +273,7 @@ async def test_a_certificate_of_another_authority_is_refused_and_both_sides_know
 async def test_a_client_that_sends_before_it_reads_learns_of_its_refusal(pki: Pki, socket_pair: SocketPair) -> None:
     client_socket, server_socket = socket_pair()
     client = TLSStream(
-        pki.client_context(None).wrap_socket(
-            client_socket, server_hostname="localhost", do_handshake_on_connect=False
-        )
+        pki.client_context(None).wrap_socket(client_socket, server_hostname="localhost", do_handshake_on_connect=False)
     )
 
     async def use() -> None:
@@ -323,9 +311,7 @@ async def test_bytes_that_are_no_tls_are_refused(pki: Pki, socket_pair: SocketPa
     client.close()
 
 
-async def test_a_silent_client_is_given_up_at_the_deadline(
-    pki: Pki, socket_pair: SocketPair, kind: StreamKind
-) -> None:
+async def test_a_silent_client_is_given_up_at_the_deadline(pki: Pki, socket_pair: SocketPair, kind: StreamKind) -> None:
     client, server = socket_pair()
     with pytest.raises(HandshakeFailed, match="no handshake in time"):
         await accept_tls(server, pki.server_context(), trio.current_time() + 0.02, stream=kind)
@@ -422,9 +408,7 @@ async def test_a_certificate_that_expired_since_its_session_began_is_refused(
 async def test_no_session_outlives_the_context_that_made_it(
     pki: Pki, socket_pair: SocketPair, version: ssl.TLSVersion
 ) -> None:
-    reused, _ = await second_connection(
-        pki, socket_pair, version, pki.server_context(), pki.server_context()
-    )
+    reused, _ = await second_connection(pki, socket_pair, version, pki.server_context(), pki.server_context())
     assert not reused
 
 
@@ -467,9 +451,7 @@ async def test_tls_1_2_can_be_excluded(pki: Pki, socket_pair: SocketPair) -> Non
     context = pki.client_context(pki.client)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     raw_client, raw_server = socket_pair()
-    client = TLSStream(
-        context.wrap_socket(raw_client, server_hostname="localhost", do_handshake_on_connect=False)
-    )
+    client = TLSStream(context.wrap_socket(raw_client, server_hostname="localhost", do_handshake_on_connect=False))
 
     async def use() -> None:
         with pytest.raises(ssl.SSLError):
@@ -548,9 +530,7 @@ async def test_openssl_updates_its_keys_in_the_middle(pki: Pki) -> None:
     got: list[bytes] = []
     with listener:
         async with trio.open_nursery() as nursery:
-            process: trio.Process = await nursery.start(
-                _run_openssl, port, certificate, key, pki.ca_file
-            )
+            process: trio.Process = await nursery.start(_run_openssl, port, certificate, key, pki.ca_file)
             await trio.lowlevel.wait_readable(listener)
             sock, _ = listener.accept()
             secured = await accept_tls(sock, pki.server_context(), soon())
@@ -581,3 +561,14 @@ async def _run_openssl(port: int, certificate: Path, key: Path, ca: Path, *, tas
         check=False,
         task_status=task_status,  # type: ignore[arg-type]
     )
+
+
+def test_no_callback_of_pythons_looks_at_a_clients_server_name(pki: Pki) -> None:
+    # It would write a traceback to standard error where the name is not ASCII: for any client, as often as it likes.
+    first, second = pki.server_context(), pki.server_context()
+    current = CurrentContext(first)
+    assert first.sni_callback is None
+    current.replace(second)
+    assert second.sni_callback is None
+    current.replace(first)
+    assert first.sni_callback is None
