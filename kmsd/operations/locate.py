@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmsd.domain import attribute_rules
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations.context import Context
 from kmsd.operations.due import store_reached
+from protocol.enums import ObjectGroupMember
 from protocol.operations.locate import LocateRequest, LocateResponse
 
 
@@ -24,7 +27,21 @@ async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
     )
     if any(attribute.key == "State" for attribute in request.attributes):
         await store_reached(ctx.services, ctx.tenant.name, ctx.now, ctx.batch.pending)
-    page, total = await ctx.locate(query)
+    if query.object_group_member is None:
+        page, total = await ctx.locate(query)
+    else:
+        page, total = await _group_members(ctx, query)
     # KMIP 1.4 §4.9: more than one match empties the ID Placeholder, so that a batch goes on with a single object.
     ctx.give(*page)
     return LocateResponse(located_items=total, unique_identifiers=tuple(page))
+
+
+async def _group_members(ctx: Context, query: LocateQuery) -> tuple[list[str], int]:
+    """A group's fresh objects are a queue: the first made is the first given. Its default object, which KMIP 1.4 §4.9
+    leaves to the server's policy, is the oldest."""
+    found, _ = await ctx.locate(replace(query, maximum_items=None, offset_items=0))
+    found = found[::-1]
+    if query.object_group_member == ObjectGroupMember.GROUP_MEMBER_DEFAULT:
+        found = found[:1]
+    stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
+    return found[query.offset_items : stop], len(found)

@@ -62,6 +62,9 @@ EXCEPTIONS: Mapping[str, KnownException] = {
         r"Attribute\[(Link|Name)\]",
         11,
     ),
+    "TC-153-12": KnownException(
+        "a round robin of default members; here the default member is the oldest", "UNIQUE_IDENTIFIER", ends=True
+    ),
     "OMOS-O-1-14": KnownException("the file prints a response of version 1.3", "ProtocolVersionMinor", 1),
     "TC-142-12": KnownException(
         "asks for an attribute in the wrapped Key Value, prints the wrapped bare key", "KeyValue|ResultStatus", 2

@@ -20,9 +20,6 @@ _MISSING: Mapping[str, tuple[str, ...]] = {
     "Put and Notify to a client that listens": tuple(
         f"TC-NP-{number}-{version}" for number in (1, 2) for version in (10, 12, 14)
     ),
-    "object groups with default members, and fresh objects in the order of their making": (
-        *("TC-151-12", "TC-152-12", "TC-153-12"),
-    ),
     "a wait of two minutes in the runner": ("TC-92-12",),
     "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
     "unwrapping at Get with a key that may only wrap": ("TC-WRAP-1-14", "TC-WRAP-2-14", "TC-WRAP-3-14"),

@@ -12,7 +12,8 @@ from protocol.enums import ResultReason
 from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.ttlv import Item
-from tests.conformance.cases import Case, Step
+from tests.conformance.arrangements import ARRANGEMENTS
+from tests.conformance.cases import Case, Step, steps
 from tests.conformance.compare import Comparator, Difference
 from tests.conformance.exceptions import EXCEPTIONS
 from tests.conformance.history import History, batch_items, value_of
@@ -44,7 +45,7 @@ class Result:
         return f"{self.case} step {self.step} ({'+'.join(self.operations)}): {'; '.join(self.differences)}"
 
 
-def play(case: str, steps: Sequence[Step], transport: Transport, history: History | None = None) -> Result:
+def play(case: str, exchanges: Sequence[Step], transport: Transport, history: History | None = None) -> Result:
     """Every exchange in order, until one differs in a way that is not permitted and no known exception.
 
     `history`: what earlier cases of the same series did to the same store.
@@ -52,7 +53,7 @@ def play(case: str, steps: Sequence[Step], transport: Transport, history: Histor
     bindings, history = Bindings(int(time.time())), history or History()
     known, excused = EXCEPTIONS.get(case.rpartition("/")[2]), False
     comparator = Comparator(bindings, history)
-    for step in steps:
+    for step in exchanges:
         try:
             request = bindings.request(step.request)
         except UnboundError as error:
@@ -89,4 +90,10 @@ def _refused_as_unknown(response: Item, differences: Sequence[Difference]) -> bo
 
 
 def run(case: Case, transport: Transport, history: History | None = None) -> Result:
+    """The case, after what it expects to be there."""
+    history = history or History()
+    if case.name in ARRANGEMENTS:
+        arranged = play(f"{case} (arrangement)", list(steps(ARRANGEMENTS[case.name])), transport, history)
+        if arranged.outcome is not Outcome.PASSED:
+            return arranged
     return play(str(case), case.steps(), transport, history)

@@ -213,13 +213,13 @@ REFUSED = {
         LocateQuery("acme", object_group_member=ObjectGroupMember.GROUP_MEMBER_FRESH),
         ResultReason.INVALID_FIELD,
     ),
-    "default member of a group": (
+    "unknown member of a group": (
         LocateQuery(
             "acme",
             (Attribute("Object Group", "first"),),
-            object_group_member=ObjectGroupMember.GROUP_MEMBER_DEFAULT,
+            object_group_member=ObjectGroupMember(9),
         ),
-        ResultReason.FEATURE_NOT_SUPPORTED,
+        ResultReason.INVALID_FIELD,
     ),
 }
 
