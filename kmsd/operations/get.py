@@ -16,6 +16,7 @@ from kmsd.operations.context import Context
 from kmsd.operations.wrapped import wrap
 from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
 from protocol.objects import KeyBlock, KeyValue
+from protocol.operations.export import ExportRequest
 from protocol.operations.get import GetRequest, GetResponse
 from protocol.structures import CryptographicParameters
 
@@ -31,15 +32,23 @@ SECRETS = frozenset(ObjectType) - {
 
 async def handle(ctx: Context, request: GetRequest) -> GetResponse:
     key = await ctx.load(request.unique_identifier)
+    wire = await served(ctx, key, request)
+    return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=wire)
+
+
+async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportRequest) -> Any:
+    """The object as the request asks for it, if anybody may have it: no longer fresh. Raises KmsError."""
     specification = request.key_wrapping_specification
     if key.object_type == ObjectType.TEMPLATE and not lifecycle.is_destroyed(key):
-        template = shells.restore(key)
-        return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=template)
+        return shells.restore(key)
     if "Key Value Present" in key.attributes and not lifecycle.is_destroyed(key):
-        return _without_value(key)
+        return without_value(key)
+    as_registered = shells.registered(key)
+    if as_registered is not None and _wants_it_wrapped(key, request):
+        if key.attributes.get("Extractable") is False:
+            raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
+        return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=as_registered)
     _check_exportable(key, wrapped=specification is not None)
-    if request.key_wrap_type == KeyWrapType.AS_REGISTERED and specification is not None:
-        raise KmsError(ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED, "the object is not kept wrapped")
     material = await export(ctx, key)
     wire: Any = shells.restore(key)
     field = shells.VALUE_FIELDS.get(type(wire))
@@ -56,10 +65,10 @@ async def handle(ctx: Context, request: GetRequest) -> GetResponse:
     if key.attributes.get("Fresh"):
         # KMIP 1.4 §3.34: no longer fresh "as soon as the object has been served to a client".
         ctx.save(key.set("Fresh", False))
-    return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=wire)
+    return wire
 
 
-def _without_value(key: ManagedObject) -> GetResponse:
+def without_value(key: ManagedObject) -> Any:
     """An object of which the server has only the attributes: its Key Block without Key Value (KMIP 1.4 §2.1.3)."""
     wire: Any = shells.restore(key)
     block = KeyBlock(
@@ -67,9 +76,7 @@ def _without_value(key: ManagedObject) -> GetResponse:
         cryptographic_algorithm=key.algorithm,
         cryptographic_length=_stated_length(key),
     )
-    return GetResponse(
-        object_type=key.object_type, unique_identifier=key.uid, managed_object=replace(wire, key_block=block)
-    )
+    return replace(wire, key_block=block)
 
 
 def _stated_length(key: ManagedObject) -> int | None:
@@ -99,7 +106,7 @@ async def export(ctx: Context, key: ManagedObject) -> bytes:
     return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
 
 
-def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest) -> KeyBlock:
+def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest | ExportRequest) -> KeyBlock:
     kept = (key.material and key.material.format) or KeyFormatType.RAW
     wanted = request.key_format_type
     if wanted is None:
