@@ -11,7 +11,7 @@ from tests.conformance.cases import all_cases
 from tests.conformance.history import History
 from tests.conformance.report import table
 from tests.conformance.runner import Outcome, Result, run
-from tests.conformance.server import Connection, daemon_for, tenant_of
+from tests.conformance.server import daemon_for, tenant_of
 
 
 def main(patterns: list[str]) -> int:
@@ -24,11 +24,11 @@ def main(patterns: list[str]) -> int:
     histories: defaultdict[str, History] = defaultdict(History)
     with (
         tempfile.TemporaryDirectory(prefix="kmsd-conformance-") as directory,
-        daemon_for(cases, Path(directory) / "dev") as daemon,
+        daemon_for(cases, Path(directory) / "dev") as server,
     ):
         for case in cases:
             tenant = tenant_of(case)
-            connection = Connection(daemon, tenant)
+            connection = server.connect(case)
             try:
                 results.append(run(case, connection, histories[tenant]))
             finally:

@@ -28,9 +28,7 @@ _MISSING: Mapping[str, tuple[str, ...]] = {
         *("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
         *("TC-Q-S2C-1-14", "TC-Q-S2C-PROF-1-14", "TC-Q-S2C-PROF-2-14"),
     ),
-    "Import, Export, Set Endpoint Role, Certificate Request": (
-        *("MSGENC-HTTPS-M-1-21", "MSGENC-JSON-M-1-21", "MSGENC-XML-M-1-21", "QS-M-1-21", "TC-LOGIN-1-21"),
-    ),
+    "Import, Set Endpoint Role": (*("MSGENC-HTTPS-M-1-21", "QS-M-1-21", "TC-LOGIN-1-21"),),
     "Set Constraints": ("TC-MD-24-21",),
 }
 

@@ -1,21 +1,27 @@
-"""The daemon that the cases are played against: one tenant for each, a client certificate for each, raw TLS."""
+"""The daemon that the cases are played against: one tenant for each, a client certificate for each, raw TLS.
+
+The cases of the HTTPS, XML and JSON profiles go to its HTTPS listener, in the encoding that they are about.
+"""
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from kmsd.cli.dev import write
 from kmsd.cli.dev_certificates import Authority
+from protocol import ttlv, ttlv_json, ttlv_xml
 from tests.conformance.cases import Case
-from tests.daemon import Daemon, free_port, serving, set_up
+from tests.daemon import HOST, Daemon, free_port, serving, set_up
 
 ALGORITHMS = (
     *("AES", "DES3", "SKIPJACK", "ChaCha20", "ChaCha20Poly1305", "RSA", "DSA", "EC", "ECDSA", "ECDH"),
@@ -37,14 +43,65 @@ def tenant_of(case: Case) -> str:
     return f"v{case.version.replace('.', '')}-{name.lower()}"
 
 
-class Connection:
-    """A TLS connection as one tenant's client."""
+# Content type, and how a message is written and read, of the cases that say so in their name.
+_ENCODINGS: Mapping[str, tuple[str, Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
+    "HTTPS": ("application/octet-stream", bytes, bytes),
+    "XML": (
+        "text/xml",
+        lambda frame: ttlv_xml.to_xml(ttlv.decode(frame)).encode(),
+        lambda body: ttlv.encode(ttlv_xml.from_xml(body.decode())),
+    ),
+    "JSON": (
+        "application/json",
+        lambda frame: ttlv_json.to_json(ttlv.decode(frame)).encode(),
+        lambda body: ttlv.encode(ttlv_json.from_json(body.decode())),
+    ),
+}
 
-    def __init__(self, daemon: Daemon, tenant: str) -> None:
-        context = ssl.create_default_context(cafile=str(daemon.ca))
-        context.load_cert_chain(daemon.certificate(tenant), daemon.key(tenant))
-        plain = socket.create_connection((daemon.host, daemon.port), TIMEOUT)
-        self._socket = context.wrap_socket(plain, server_hostname=daemon.host)
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A daemon with its port for HTTPS."""
+
+    daemon: Daemon
+    https_port: int
+
+    def connect(self, case: Case) -> Connection | HttpsConnection:
+        """As the client of the case's tenant."""
+        tenant = tenant_of(case)
+        context = ssl.create_default_context(cafile=str(self.daemon.ca))
+        context.load_cert_chain(self.daemon.certificate(tenant), self.daemon.key(tenant))
+        if case.name.startswith("MSGENC-"):
+            return HttpsConnection(self.daemon.host, self.https_port, context, case.name.split("-")[1])
+        return Connection(self.daemon.host, self.daemon.port, context)
+
+
+class HttpsConnection:
+    """POST /kmip in one encoding (KMIP Profiles 2.1 §3.3-3.5)."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext, encoding: str) -> None:
+        self._content_type, self._write, self._read = _ENCODINGS[encoding]
+        self._connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+
+    def __call__(self, frame: bytes) -> bytes:
+        """The response to a request, as TTLV. Raises OSError where there is none."""
+        self._connection.request("POST", "/kmip", self._write(frame), {"Content-Type": self._content_type})
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != http.HTTPStatus.OK or response.headers.get_content_type() != self._content_type:
+            raise ConnectionError(f"{response.status} {response.headers.get_content_type()}: {body[:200]!r}")
+        return self._read(body)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Connection:
+    """A TLS connection that carries TTLV."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
+        plain = socket.create_connection((host, port), TIMEOUT)
+        self._socket = context.wrap_socket(plain, server_hostname=host)
 
     def __call__(self, frame: bytes) -> bytes:
         """The response to a request. Raises OSError where there is none."""
@@ -77,9 +134,10 @@ def authority_of(tenant: str) -> dict[str, object]:
     }
 
 
-def configuration(text: str, tenants: Iterable[str]) -> str:
+def configuration(text: str, tenants: Iterable[str], https_port: int) -> str:
     """The development configuration with these tenants in place of its own; JSON is YAML."""
     settings = yaml.safe_load(text)
+    settings["listeners"].append({"host": HOST, "port": https_port, "protocol": "https"})
     settings["tenants"] = {
         name: {
             "roles": {"owner": [{"operations": "*"}]},
@@ -94,15 +152,15 @@ def configuration(text: str, tenants: Iterable[str]) -> str:
 
 
 @contextmanager
-def daemon_for(cases: Iterable[Case], directory: Path) -> Iterator[Daemon]:
+def daemon_for(cases: Iterable[Case], directory: Path) -> Iterator[Server]:
     """A daemon with a tenant for each case."""
     tenants = sorted({tenant_of(case) for case in cases})
-    port = free_port()
+    port, https_port = free_port(), free_port()
     set_up(directory, port, hsm=False)
     authority = Authority(directory, write)
     for tenant in tenants:
         authority.client(tenant)
     path = directory / "kmsd.yaml"
-    path.write_text(configuration(path.read_text(), tenants))
+    path.write_text(configuration(path.read_text(), tenants, https_port))
     with serving(directory, port) as daemon:
-        yield daemon
+        yield Server(daemon, https_port)

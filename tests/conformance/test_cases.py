@@ -11,15 +11,14 @@ from tests.conformance.exceptions import EXCEPTIONS
 from tests.conformance.history import History
 from tests.conformance.pending import PENDING
 from tests.conformance.runner import Outcome, run
-from tests.conformance.server import Connection, daemon_for, tenant_of
-from tests.daemon import Daemon
+from tests.conformance.server import Server, daemon_for, tenant_of
 from tests.shared import SHARED
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="the shared reference material is not here")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with daemon_for(all_cases(), tmp_path_factory.mktemp("conformance") / "dev") as running:
         yield running
 
@@ -40,9 +39,9 @@ def parameters() -> list[object]:
 
 
 @pytest.mark.parametrize("case", parameters())
-def test_case(server: Daemon, histories: dict[str, History], case: Case) -> None:
+def test_case(server: Server, histories: dict[str, History], case: Case) -> None:
     tenant = tenant_of(case)
-    connection = Connection(server, tenant)
+    connection = server.connect(case)
     try:
         result = run(case, connection, histories.setdefault(tenant, History()))
     finally:
