@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
-from cryptography.x509 import Name
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
-from kmsd.config.values import Duration, Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.config.authority import CertificateAuthority
+from kmsd.config.receivers import Receiver
+from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Authority, Keeping, Permission, TenantPolicy
+from kmsd.domain.policy import Keeping, Permission, TenantPolicy
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -108,6 +109,8 @@ class Client(Strict):
     password: Password | None = None
     """Where given, the certificate alone is not enough: each request carries the credential too."""
     roles: tuple[Label, ...]
+    listener: Receiver | None = None
+    """Where it takes Notify and Put, if it does."""
 
 
 # Roles
@@ -289,35 +292,6 @@ class DeclaredKey(Strict):
         return self.length or FIXED_LENGTHS.get(self.algorithm, 0)
 
 
-# Certificates
-
-
-def _distinguished_name(value: str) -> str:
-    """The text as it stands, once it is known to be a name (RFC 4514)."""
-    try:
-        # RFC 5280 §4.1.2.4: an authority has a name that is not empty.
-        names = Name.from_rfc4514_string(value).rdns
-    except ValueError:
-        names = []
-    if not names:
-        raise ValueError('expected a distinguished name, such as "CN=Issuing CA,O=Example"')
-    return value
-
-
-class CertificateAuthority(Strict):
-    """Who signs what Certify and Re-certify give out: a private key of the tenant and its certificate, by Name."""
-
-    private_key: Label
-    """One of `keys`, or one that a client makes or registers; its usage holds CertificateSign."""
-    certificate: Label
-    subject: Annotated[str, AfterValidator(_distinguished_name)] | None = None
-    """RFC 4514 text. Where given, a certificate that does not exist is made at start, signed by the key itself."""
-    validity: Annotated[Duration, Field(ge=1)] = 365 * 86400.0
-    """How long a certificate is good for, unless its Deactivation Date says otherwise."""
-    own_validity: Annotated[Duration, Field(ge=1)] = 3650 * 86400.0
-    """How long the certificate that is made at start is good for."""
-
-
 # The tenant
 
 
@@ -348,6 +322,7 @@ class Tenant(Strict):
 
     @cached_property
     def policy(self) -> TenantPolicy:
+        authority = self.certificate_authority
         return TenantPolicy(
             roles={name: tuple(e.permission for e in entries) for name, entries in self.roles.items()},
             algorithms={algorithm: sizes.lengths for algorithm, sizes in self.algorithms.items()},
@@ -355,16 +330,10 @@ class Tenant(Strict):
             keeping=self.keeping,
             maximum_objects=self.quotas.objects,
             interop=self.interop,
-            certificate_authority=_authority(self.certificate_authority),
+            certificate_authority=None if authority is None else authority.policy,
             trust_anchors=self.trust_anchors,
             curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
         )
-
-
-def _authority(settings: CertificateAuthority | None) -> Authority | None:
-    if settings is None:
-        return None
-    return Authority(settings.private_key, settings.certificate, int(settings.validity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +361,9 @@ class ClientDirectory:
             for name, client in tenant.clients.items():
                 identity = Identity(tenant_name, name, client.roles)
                 self._by_key[client.certificate.key] = KnownClient(identity, client)
+
+    def everybody(self) -> Iterable[KnownClient]:
+        return self._by_key.values()
 
     def find(self, common_names: Iterable[str], sans: Iterable[str], sha256: str) -> KnownClient | None:
         """The one client that the certificate shows; None for none, and for a certificate that shows several.

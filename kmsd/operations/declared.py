@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from kmsd.config.tenants import CertificateAuthority, DeclaredKey
+from kmsd.config.authority import CertificateAuthority
+from kmsd.config.tenants import DeclaredKey
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto import certification
 from kmsd.crypto.errors import CryptoError
