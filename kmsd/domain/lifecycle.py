@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import ManagedObject
+from protocol.attributes import AttributeReference
 from protocol.enums import ObjectType, ResultReason, RevocationReasonCode, State
 from protocol.structures import RevocationReason
 
@@ -41,6 +42,9 @@ COMPROMISING = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonC
 
 COMPROMISED = frozenset({State.COMPROMISED, State.DESTROYED_COMPROMISED})
 
+REGISTERED = AttributeReference("Registered", "-")
+"""Where an object that was registered wrapped is kept as it came; nobody sees it, and it goes with the material."""
+
 DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
 
@@ -57,7 +61,7 @@ def _move(key: ManagedObject, event: Event) -> ManagedObject:
 
 def begin(key: ManagedObject, now: int) -> ManagedObject:
     """A new object: Initial Date, and Active at once where its Activation Date has come (KMIP 1.4 §3.22, 1)."""
-    key = key.set("Initial Date", now).set("Last Change Date", now)
+    key = key.set_all({"Initial Date": now, "Last Change Date": now})
     if key.object_type in STATELESS:
         return replace(key, state=None)
     return advance(replace(key, state=State.PRE_ACTIVE), now)
@@ -118,7 +122,8 @@ def destroy(key: ManagedObject, now: int) -> ManagedObject:
         key = _move(key, Event.DESTROY)
     elif is_destroyed(key):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
-    return replace(key.set("Destroy Date", now), material=None)
+    attributes = key.attributes.set("Destroy Date", now).remove(REGISTERED.key)
+    return replace(key, attributes=attributes, material=None)
 
 
 def archive(key: ManagedObject, now: int) -> ManagedObject:

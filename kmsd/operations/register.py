@@ -15,7 +15,7 @@ from kmsd.domain.policy import check_algorithm
 from kmsd.operations import shells, templates
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
-from kmsd.operations.wrapped import unwrap
+from kmsd.operations.wrapped import opened_or_kept
 from protocol.attributes import ATTRIBUTES, Template
 from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
@@ -54,9 +54,13 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     block: KeyBlock | None = getattr(wire, "key_block", None)
     if block is not None and block.cryptographic_length is not None and block.cryptographic_length < 0:
         raise invalid_field("the Cryptographic Length is negative")
+    wrapped: Any = None
     if block is not None and block.key_wrapping_data is not None:
-        block = await unwrap(ctx, block, block.key_wrapping_data)
-        wire = replace(wire, key_block=block)
+        wrapped = wire
+        opened = await opened_or_kept(ctx, block, block.key_wrapping_data)
+        if opened is not None:
+            block = opened
+            wire = replace(wire, key_block=block)
     if isinstance(wire, TemplateObject):
         return _register_template(ctx, request.attributes, wire)
     template = _with_inner_attributes(request.attributes, block)
@@ -69,8 +73,12 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     )
     if object_type in shells.SHELLED:
         key = shells.keep(key, wire)
+    if wrapped is not None:
+        key = shells.keep_registered(key, wrapped)
     if block is not None and block.key_value is None:
         key = _without_value(key, block)
+    elif block is not None and block.key_wrapping_data is not None:
+        key = _described_by(key, block)
     else:
         key = await with_value(ctx, key, wire, block)
     ctx.save(key)
@@ -97,7 +105,13 @@ def _with_inner_attributes(template: Template, block: KeyBlock | None) -> Templa
 
 def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
     """An object of which the server has only the attributes (KMIP 1.4 §3.41)."""
-    attributes = key.attributes.set("Key Value Present", False)
+    key = key.set("Key Value Present", False)
+    return _described_by(key, block)
+
+
+def _described_by(key: ManagedObject, block: KeyBlock) -> ManagedObject:
+    """What the Key Block says of material that nobody here has looked into."""
+    attributes = key.attributes
     if block.cryptographic_algorithm is not None:
         attributes = attributes.set("Cryptographic Algorithm", block.cryptographic_algorithm)
     if block.cryptographic_length is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kmsd.domain import lifecycle
 from kmsd.domain.attribute_rules import INTERNAL_VENDOR
 from kmsd.domain.objects import ManagedObject
 from protocol.attributes import Attribute, AttributeReference
@@ -55,6 +56,19 @@ def keep(key: ManagedObject, wire: Any) -> ManagedObject:
     item = Item(Tag.ATTRIBUTE_VALUE, ItemType.BYTE_STRING, encode(shell, ANY))
     attribute = Attribute(_SHELL.name, item, vendor=_SHELL.vendor)
     return key.with_attributes(key.attributes.put(attribute))
+
+
+def keep_registered(key: ManagedObject, wire: Any) -> ManagedObject:
+    """Remember `wire` as it came, wrapped: what Get gives as Key Wrap Type As Registered. It is no secret."""
+    item = Item(Tag.ATTRIBUTE_VALUE, ItemType.BYTE_STRING, encode(wire, ANY))
+    attribute = Attribute(lifecycle.REGISTERED.name, item, vendor=lifecycle.REGISTERED.vendor)
+    return key.with_attributes(key.attributes.put(attribute))
+
+
+def registered(key: ManagedObject) -> Any | None:
+    """The object as it was registered wrapped; None for all others."""
+    item = key.attributes.get(lifecycle.REGISTERED.key)
+    return None if item is None else decode(OBJECT_CLASSES[key.object_type], item.value, ANY)
 
 
 def restore(key: ManagedObject) -> Any:

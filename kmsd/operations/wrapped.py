@@ -32,6 +32,20 @@ async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification:
     )
 
 
+async def opened_or_kept(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock | None:
+    """The plain Key Block; None where the wrapping key is not for unwrapping, and the object is kept as it came.
+
+    KMIP 1.4 §4.42 of wrapped objects: "the server SHALL store the object as provided". Such an object is given back
+    as it was registered, and used for nothing else.
+    """
+    try:
+        return await unwrap(ctx, block, data)
+    except KmsError as error:
+        if error.reason != ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK:
+            raise
+        return None
+
+
 async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock:
     """The plain Key Block of a wrapped one that a client registers. Raises KmsError."""
     use = await _wrapping_key(ctx, data, Purpose.UNWRAP)

@@ -26,6 +26,7 @@ from protocol.enums import (
     CryptographicUsageMask,
     EncodingOption,
     KeyFormatType,
+    KeyWrapType,
     ObjectType,
     OpaqueDataType,
     ResultReason,
@@ -48,6 +49,7 @@ from protocol.objects import (
     TransparentRSAPrivateKey,
     TransparentSymmetricKey,
 )
+from protocol.operations.encrypt import EncryptRequest
 from protocol.operations.get import GetRequest
 from protocol.operations.register import RegisterRequest
 from protocol.structures import CryptographicParameters
@@ -358,3 +360,40 @@ async def test_a_public_key_that_is_sensitive_is_not_given_in_the_clear(app: Cal
     )
     request = request_for(ObjectType.PUBLIC_KEY, wire, Attribute("Sensitive", True))
     assert await app.refused(get((await app.call(request)).unique_identifier)) == ResultReason.SENSITIVE
+
+
+@pytest.mark.parametrize("usage", [Mask.WRAP_KEY, Mask.WRAP_KEY | Mask.UNWRAP_KEY], ids=["wrap", "wrap and unwrap"])
+async def test_what_was_registered_wrapped_is_given_back_so(app: Caller, usage: Mask) -> None:
+    """Opened as well where the wrapping key is for that; kept as it came, and used for nothing, where it is not."""
+    kek = (await app.call(register(KEK, usage=usage))).unique_identifier
+    await app.call(activate(kek))
+    key_block = KeyBlock(
+        key_format_type=KeyFormatType.RAW,
+        key_value=keywrap.aes_key_wrap(KEK, AES_KEY),
+        cryptographic_algorithm=Algorithm.AES,
+        cryptographic_length=256,
+        key_wrapping_data=KeyWrappingData(
+            wrapping_method=WrappingMethod.ENCRYPT,
+            encryption_key_information=wrapping(kek).encryption_key_information,
+            encoding_option=EncodingOption.NO_ENCODING,
+        ),
+    )
+    wire = SymmetricKey(key_block=key_block)
+    mask = Attribute("Cryptographic Usage Mask", Mask.ENCRYPT)
+    uid = (await app.call(request_for(ObjectType.SYMMETRIC_KEY, wire, mask))).unique_identifier
+    await app.call(activate(uid))
+    as_registered = GetRequest(unique_identifier=uid, key_wrap_type=KeyWrapType.AS_REGISTERED)
+    assert (await app.call(as_registered)).managed_object == wire
+    opened = GetRequest(unique_identifier=uid, key_wrap_type=KeyWrapType.NOT_WRAPPED)
+    encrypt = EncryptRequest(unique_identifier=uid, data=b"x")
+    if Mask.UNWRAP_KEY in usage:
+        assert (await app.call(opened)).managed_object.key_block.key_value.key_material == AES_KEY
+        assert await app.call(encrypt)
+    else:
+        app = app.at(V2_1)
+        assert await app.refused(opened) == ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
+        assert await app.refused(encrypt) == ResultReason.KEY_VALUE_NOT_PRESENT
+        assert (await app.call(get(uid))).managed_object == wire
+    await app.call(revoke(uid))
+    await app.call(destroy(uid))
+    assert await app.at(V2_1).refused(as_registered) == ResultReason.OBJECT_DESTROYED
