@@ -125,16 +125,18 @@ def candidate(
         attributes = attributes.set("Lease Time", lease_time)
         key = ManagedObject(uid, tenant, owner, object_type, level, None, attributes, None)
         return lifecycle.begin(key, now)
-    attributes = (
-        attributes.set("Sensitive", sensitive)
-        .set("Always Sensitive", sensitive)
-        .set("Extractable", extractable)
-        .set("Never Extractable", not extractable)
-        .set("Protection Level", _LEVELS[level])
-        .set("Protection Storage Mask", _STORAGE[level])
-        .set("Lease Time", lease_time)
-        # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
-        .set("Short Unique Identifier", hashlib.sha256(uid.encode()).digest())
+    attributes = attributes.set_all(
+        {
+            "Sensitive": sensitive,
+            "Always Sensitive": sensitive,
+            "Extractable": extractable,
+            "Never Extractable": not extractable,
+            "Protection Level": _LEVELS[level],
+            "Protection Storage Mask": _STORAGE[level],
+            "Lease Time": lease_time,
+            # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
+            "Short Unique Identifier": hashlib.sha256(uid.encode()).digest(),
+        }
     )
     if object_type not in lifecycle.STATELESS and "Fresh" not in attributes:
         attributes = attributes.set("Fresh", True)
@@ -173,12 +175,13 @@ USED_AS_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, Objec
 def generated(key: ManagedObject, now: int) -> ManagedObject:
     """What a key that this server made says beside: that nobody has had it yet, when it was made, and out of which
     generator (KMIP 1.4 §3.34, §3.43, §3.44)."""
-    attributes = (
-        key.attributes.set("Fresh", True)
-        .set("Original Creation Date", now)
-        .set("Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED))
+    return key.set_all(
+        {
+            "Fresh": True,
+            "Original Creation Date": now,
+            "Random Number Generator": RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED),
+        }
     )
-    return key.with_attributes(attributes)
 
 
 def with_material(
