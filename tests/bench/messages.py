@@ -19,10 +19,10 @@ from protocol.enums import (
 from protocol.message import RequestBatchItem, RequestHeader, RequestMessage, decode_response, encode_request
 from protocol.names import Tag
 from protocol.operations.activate import ActivateRequest
-from protocol.operations.create import CreateRequest
+from protocol.operations.create import CreateRequest, CreateResponse
 from protocol.operations.encrypt import EncryptRequest
 from protocol.operations.get import GetRequest
-from protocol.operations.locate import LocateRequest
+from protocol.operations.locate import LocateRequest, LocateResponse
 from protocol.structures import CryptographicParameters, Name
 from protocol.ttlv import Item, ItemType
 from protocol.versions import V1_2
@@ -86,13 +86,15 @@ def locate(name: str) -> bytes:
 
 def uid_of(answer: bytes) -> str:
     """Of a Create."""
-    uid = decode_response(answer).batch_items[0].payload.unique_identifier
-    assert isinstance(uid, str)
-    return uid
+    payload = decode_response(answer).batch_items[0].payload
+    assert isinstance(payload, CreateResponse)
+    return payload.unique_identifier
 
 
 def located(answer: bytes) -> int:
-    return len(decode_response(answer).batch_items[0].payload.unique_identifiers)
+    payload = decode_response(answer).batch_items[0].payload
+    assert isinstance(payload, LocateResponse)
+    return len(payload.unique_identifiers)
 
 
 def names(number: int) -> Iterator[str]:

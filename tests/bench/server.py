@@ -20,7 +20,8 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from itertools import cycle, islice, repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -191,11 +192,13 @@ def _number(value: float | None, width: int) -> str:
 def starts(directory: Path, times: int) -> None:
     """From exec to readiness, and memory then; the files are there already, as at every start but the first."""
     print(f"\n{'start, median of ' + str(times):32}{'seconds':>9}{'MiB':>9}")
-    servers = {"kmsd": lambda: targets.kmsd(directory / "software", hsm=False)}
+    servers: dict[str, Callable[[], AbstractContextManager[tuple[Process, int]]]] = {
+        "kmsd": partial(targets.kmsd, directory / "software", hsm=False)
+    }
     if targets.HSM:
-        servers["kmsd, HSM"] = lambda: targets.kmsd(directory / "hsm", hsm=True)
-    servers[PEER] = lambda: targets.pykmip(directory / "pykmip")
-    measured = defaultdict(list)
+        servers["kmsd, HSM"] = partial(targets.kmsd, directory / "hsm", hsm=True)
+    servers[PEER] = partial(targets.pykmip, directory / "pykmip")
+    measured: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for _ in range(times):
         for name, open_server in servers.items():
             with open_server() as (process, _):
