@@ -127,6 +127,10 @@ class _Codec(ABC):
         return size
 
 
+NO_VALUE: Final = object()
+"""The value of an attribute that 1.x Notify tells the deletion of: its structure has none (1.4 §5.1)."""
+
+
 class FirstForm(_Codec):
     """1.x: names in text. Also the store's form (ANY), which has 2.x vendor attributes beside."""
 
@@ -190,6 +194,8 @@ class FirstForm(_Codec):
         known = self.known.get(attribute.name)
         if isinstance(value, Item):
             size += write_item(Tag.ATTRIBUTE_VALUE, value, out)
+        elif value is NO_VALUE:
+            pass
         elif known is None:
             raise NotInVersion("not an attribute of this version", path=(attribute.name,))
         else:

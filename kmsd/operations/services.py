@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
 from kmsd.crypto.provider import DerivingProvider, Provider
-from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
 from kmsd.operations.applications import Applications
 from kmsd.operations.asynchronous import Requests
@@ -38,6 +39,16 @@ class ServerInformation:
     version: str
 
 
+class Watcher(Protocol):
+    """Who wants to know what commits have changed."""
+
+    def watches(self, tenant: str) -> bool:
+        """Whether anybody does, of this tenant's objects."""
+
+    def happened(self, tenant: str, events: Sequence[tuple[ManagedObject | None, ManagedObject]]) -> None:
+        """Objects before (None: there was none) and after a commit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Shared by all connections of a process."""
@@ -55,5 +66,6 @@ class Services:
     information: ServerInformation
     applications: Applications = field(default_factory=Applications)
     """Of PKCS#11."""
+    watcher: Watcher | None = None
     lease_time: int = 3600
     """Seconds, what Lease Time says."""

@@ -28,6 +28,7 @@ from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.http import serve_http
 from kmsd.server.identity import Peers
 from kmsd.server.listeners import Handler, Server, open_listeners, run_until_signal
+from kmsd.server.notices import Notices
 from kmsd.server.providers import StartError, open_tenants
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
@@ -53,6 +54,9 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
     with ExitStack() as closing:
         store = closing.enter_context(Store.open(settings.store.sqlite))
         tenants = open_tenants(settings, store, closing)
+        tickets = Tickets(lifetime=settings.limits.ticket_lifetime, per_client=settings.limits.tickets)
+        peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()}, tickets)
+        notices = Notices(peers.listening(), settings.tls.certificate, settings.tls.private_key.path)
         services = Services(
             store=store,
             tenants=tenants,
@@ -64,12 +68,11 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
                 per_client=settings.limits.asynchronous_requests,
                 delay=_DELAY,
             ),
-            tickets=Tickets(lifetime=settings.limits.ticket_lifetime, per_client=settings.limits.tickets),
+            tickets=tickets,
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
+            watcher=notices,
             information=ServerInformation("kmsd", version("kmsd")),
         )
-        policies = {name: tenant.policy for name, tenant in tenants.items()}
-        peers = Peers(settings.clients, policies, services.tickets)
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
         ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits)
@@ -83,6 +86,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             )
             await nursery.start(stop)
             nursery.start_soon(_reload_on_hangup, path, tls)
+            nursery.start_soon(notices.run, services)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
                 await _serve_ports(server, https, settings, ready)

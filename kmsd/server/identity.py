@@ -20,6 +20,7 @@ from kmsd.domain.policy import Grants, TenantPolicy
 from kmsd.domain.rights import Delegated
 from kmsd.operations.tickets import Entry, Tickets
 from kmsd.server.connections import Refused
+from kmsd.server.notices import Listening
 from protocol.enums import ResultReason
 from protocol.message import Authentication
 from protocol.structures import AttestationCredential, TicketCredential, UsernameAndPassword
@@ -78,6 +79,14 @@ class Peers:
         if known is None:
             raise Refused(f"no client of any tenant has this certificate (SHA-256 {fingerprint})")
         return Peer(known, address)
+
+    def listening(self) -> list[Listening]:
+        """The clients that take messages of the server's own."""
+        return [
+            Listening(known.identity, self.grants(known.identity), known.client.listener)
+            for known in self._directory.everybody()
+            if known.client.listener is not None
+        ]
 
     def grants(self, identity: Identity) -> Grants:
         grants = self._grants.get(identity)

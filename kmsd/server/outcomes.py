@@ -14,6 +14,7 @@ import trio
 
 from kmsd.audit import record_of
 from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
 from kmsd.operations.context import Batch
 from kmsd.operations.services import Services
@@ -47,6 +48,7 @@ class Outcomes:
         the store does not work): then nothing is stored.
         """
         work = UnitOfWork(records)
+        events = self._events(batch)
         for key in batch.pending.values():
             if key.version == 0:
                 work.insert(key)
@@ -61,8 +63,19 @@ class Outcomes:
             raise KmsError(ResultReason.GENERAL_FAILURE, "the server could not store this: nothing was done") from error
         batch.pending.clear()
         batch.on_rollback.clear()
+        if events and self._services.watcher is not None:
+            self._services.watcher.happened(batch.tenant.name, events)
         calls, batch.after_commit = batch.after_commit, []
         await _run(calls, "not finished after its commit", batch)
+
+    def _events(self, batch: Batch) -> list[tuple[ManagedObject | None, ManagedObject]]:
+        """The objects of the tenant before and after this commit, where somebody watches them."""
+        watcher, tenant = self._services.watcher, batch.tenant.name
+        if watcher is None or not batch.pending or not watcher.watches(tenant):
+            return []
+        store = self._services.store
+        changed = [key for key in batch.pending.values() if key.tenant == tenant]
+        return [(store.get(tenant, key.uid) if key.version else None, key) for key in changed]
 
     async def take_back(self, batch: Batch, since: Mark | None = None) -> None:
         """Forget the changes of the batch that are not stored, or those since a mark, and what providers made for
