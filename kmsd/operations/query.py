@@ -10,10 +10,14 @@ from kmsd.operations import tenant_rules
 from kmsd.operations.context import Context
 from kmsd.operations.register import REGISTRABLE
 from protocol.enums import (
+    DestroyAction,
     ObjectType,
     Operation,
     QueryFunction,
     RNGAlgorithm,
+    RNGMode,
+    ShreddingAlgorithm,
+    UnwrapMode,
     since,
 )
 from protocol.names import Tag
@@ -86,6 +90,11 @@ def _capabilities(ctx: Context, response: QueryResponse) -> None:
             attestation_capability=False,
             batch_undo_capability=True,
             batch_continue_capability=True,
+            # Wrapped keys are unwrapped at Register; Destroy deletes the material and keeps the attributes.
+            unwrap_mode=UnwrapMode.PROCESSED,
+            destroy_action=DestroyAction.KEY_MATERIAL_DELETED,
+            shredding_algorithm=ShreddingAlgorithm.UNSUPPORTED,
+            rng_mode=RNGMode.UNSPECIFIED,
         ),
     )
 

@@ -20,16 +20,10 @@ _MISSING: Mapping[str, tuple[str, ...]] = {
     "Put and Notify to a client that listens": tuple(
         f"TC-NP-{number}-{version}" for number in (1, 2) for version in (10, 12, 14)
     ),
-    "a wait of two minutes in the runner": ("TC-92-12",),
     "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
     "unwrapping at Get with a key that may only wrap": ("TC-WRAP-1-14", "TC-WRAP-2-14", "TC-WRAP-3-14"),
-    "what Query says of capabilities, profiles, registration and validations": (
-        *("TC-Q-CAP-1-14", "TC-Q-CAP-2-14", "TC-Q-CAP-3-14", "TC-Q-CREG-1-14", "TC-Q-RNGS-4-14", "TC-Q-VAL-1-14"),
-        *("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
-        *("TC-Q-S2C-1-14", "TC-Q-S2C-PROF-1-14", "TC-Q-S2C-PROF-2-14"),
-    ),
+    "the profiles that Query names": ("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
     "Import, Set Endpoint Role": (*("MSGENC-HTTPS-M-1-21", "QS-M-1-21", "TC-LOGIN-1-21"),),
-    "Set Constraints": ("TC-MD-24-21",),
 }
 
 PENDING: Mapping[str, str] = {name: reason for reason, names in _MISSING.items() for name in names}

@@ -11,11 +11,13 @@ from protocol.attributes import Attribute
 from protocol.enums import (
     BatchErrorContinuationOption,
     CryptographicUsageMask,
+    DestroyAction,
     ObjectType,
     Operation,
     QueryFunction,
     ResultReason,
     ResultStatus,
+    UnwrapMode,
     since,
 )
 from protocol.enums import ProtectionStorageMask as StorageMask
@@ -62,6 +64,10 @@ async def test_every_function_of_the_version_is_answered(app: Caller, version: A
     answer = await app.at(version).call(QueryRequest(query_functions=functions))
     assert answer.vendor_identification == "kmsd"
     assert bool(answer.capability_information) == (version >= (1, 3))
+    if answer.capability_information:
+        capabilities = answer.capability_information[0]
+        assert capabilities.unwrap_mode == UnwrapMode.PROCESSED
+        assert capabilities.destroy_action == DestroyAction.KEY_MATERIAL_DELETED
     if version >= V2_0:
         [mask] = answer.protection_storage_masks.masks if version == V2_1 else answer.protection_storage_mask
         assert mask == StorageMask.SOFTWARE
