@@ -10,6 +10,9 @@ from protocol.enums import (
     DigitalSignatureAlgorithm,
     Enumeration,
     HashingAlgorithm,
+    ItemType,
+    ObjectType,
+    Operation,
     PaddingMethod,
     RecommendedCurve,
 )
@@ -33,12 +36,146 @@ ECDSA_LOW_S_WITH_SHA256: Final = DigitalSignatureAlgorithm(0x80000002)
 """ECDSA with SHA-256 whose s is at most half of the order, as Bitcoin and Ethereum want it."""
 SM3: Final = HashingAlgorithm(0x80000001)
 """GB/T 32905; KMIP 2.1 has SM3 as a Cryptographic Algorithm only."""
+CMK: Final = ObjectType(0x80000001)
+"""A customer master key: the record of its versions, for the roles of a configuration."""
+CREATE_CMK: Final = Operation(0x80000001)
+"""Make a CMK and, unless its material is imported, its first version."""
+DESCRIBE_CMK: Final = Operation(0x80000002)
+"""What a CMK is now."""
+LIST_CMKS: Final = Operation(0x80000003)
+"""The CMKs that match filters, a page of them."""
+UPDATE_CMK_DESCRIPTION: Final = Operation(0x80000004)
+"""Give a CMK another description."""
+TAG_CMK: Final = Operation(0x80000005)
+"""Set tags of a CMK."""
+UNTAG_CMK: Final = Operation(0x80000006)
+"""Remove tags of a CMK."""
+ENABLE_CMK: Final = Operation(0x80000007)
+"""Make a disabled CMK usable."""
+DISABLE_CMK: Final = Operation(0x80000008)
+"""Make a CMK unusable until it is enabled."""
+SET_DELETION_PROTECTION: Final = Operation(0x80000009)
+"""Whether a CMK may be deleted."""
+SCHEDULE_DELETION: Final = Operation(0x8000000A)
+"""Have a CMK deleted after a waiting time."""
+CANCEL_DELETION: Final = Operation(0x8000000B)
+"""Keep a CMK that was to be deleted."""
+CREATE_ALIAS: Final = Operation(0x8000000C)
+"""Another name of a CMK."""
+UPDATE_ALIAS: Final = Operation(0x8000000D)
+"""Let an alias name another CMK."""
+DELETE_ALIAS: Final = Operation(0x8000000E)
+"""Give up an alias."""
+LIST_ALIASES: Final = Operation(0x8000000F)
+"""The aliases of the tenant, or of one CMK."""
+UPDATE_ROTATION_POLICY: Final = Operation(0x80000010)
+"""Whether and how often a CMK is rotated by itself."""
+ROTATE_CMK: Final = Operation(0x80000011)
+"""Give a CMK a new version, its primary from now on."""
+LIST_CMK_VERSIONS: Final = Operation(0x80000012)
+"""The versions of a CMK."""
+SET_MINIMUM_VERSION: Final = Operation(0x80000013)
+"""The oldest version of a CMK that still processes."""
+SET_VERSION_ENABLED: Final = Operation(0x80000014)
+"""Whether one version of a CMK may be used."""
 SM2_C1C3C2: Final = PaddingMethod(0x80000001)
 """SM2 ciphertexts as C1 || C3 || C2 (GB/T 32918.4), what an omitted Padding Method means."""
 SM2_DER: Final = PaddingMethod(0x80000002)
 """SM2 ciphertexts as SM2Cipher (GM/T 0009), DER."""
 SM2P256V1: Final = RecommendedCurve(0x80000001)
 """The curve of GB/T 32918.5."""
+
+# Tags of the fields of kmsd's own operations (KMIP 2.1 §11.61: extensions are 54XXXX).
+TAG_KEY_METADATA: Final = 0x540001
+"""What a CMK is."""
+TAG_KEY_STATE: Final = 0x540002
+"""Enabled, Disabled, PendingDeletion, PendingImport."""
+TAG_KEY_SPEC: Final = 0x540003
+"""Algorithm and size, such as AES_256."""
+TAG_KEY_USAGE: Final = 0x540004
+"""ENCRYPT/DECRYPT, SIGN/VERIFY, GENERATE/VERIFY_MAC."""
+TAG_KEY_ORIGIN: Final = 0x540005
+"""KMSD or EXTERNAL."""
+TAG_KEY_PROTECTION: Final = 0x540006
+"""SOFTWARE or HSM."""
+TAG_CREATOR: Final = 0x540007
+"""The client that made it."""
+TAG_PRIMARY_VERSION: Final = 0x540008
+"""Unique Identifier of the version that protects."""
+TAG_VERSION_COUNT: Final = 0x540009
+"""How many versions there have been."""
+TAG_MINIMUM_VERSION: Final = 0x54000A
+"""The oldest version that still processes."""
+TAG_DELETION_DATE: Final = 0x54000B
+"""When it will be destroyed."""
+TAG_DELETION_PROTECTION: Final = 0x54000C
+"""Whether its deletion is refused."""
+TAG_DELETION_PROTECTION_DESCRIPTION: Final = 0x54000D
+"""Why."""
+TAG_ROTATION_STATE: Final = 0x54000E
+"""Enabled, Disabled, Suspended."""
+TAG_NEXT_ROTATION_DATE: Final = 0x54000F
+"""When it will be rotated."""
+TAG_MATERIAL_EXPIRE_TIME: Final = 0x540010
+"""When imported material will be destroyed."""
+TAG_KEY_TAG: Final = 0x540011
+"""A tag."""
+TAG_TAG_KEY: Final = 0x540012
+"""Its key."""
+TAG_TAG_VALUE: Final = 0x540013
+"""Its value."""
+TAG_ALIAS_NAME: Final = 0x540014
+"""An alias, such as alias/app."""
+TAG_ALIAS: Final = 0x540015
+"""An alias and the CMK that it names."""
+TAG_KEY_FILTER: Final = 0x540016
+"""What a listed CMK must be: one of the values."""
+TAG_FILTER_KEY: Final = 0x540017
+"""What is compared."""
+TAG_FILTER_VALUE: Final = 0x540018
+"""A value asked for."""
+TAG_PENDING_WINDOW_DAYS: Final = 0x540019
+"""Days until a deletion."""
+TAG_ALL_TAGS: Final = 0x54001A
+"""Whether all tags are meant."""
+TAG_KEY_VERSION: Final = 0x54001B
+"""A version of a CMK."""
+TAG_VERSION_NUMBER: Final = 0x54001C
+"""From 1 on."""
+TAG_VERSION_ENABLED: Final = 0x54001D
+"""Whether it may be used."""
+
+VENDOR_TAGS: Final[dict[str, tuple[int, ItemType]]] = {  # name -> tag and type, as Query tells them
+    "KEY_METADATA": (TAG_KEY_METADATA, ItemType.STRUCTURE),
+    "KEY_STATE": (TAG_KEY_STATE, ItemType.TEXT_STRING),
+    "KEY_SPEC": (TAG_KEY_SPEC, ItemType.TEXT_STRING),
+    "KEY_USAGE": (TAG_KEY_USAGE, ItemType.TEXT_STRING),
+    "KEY_ORIGIN": (TAG_KEY_ORIGIN, ItemType.TEXT_STRING),
+    "KEY_PROTECTION": (TAG_KEY_PROTECTION, ItemType.TEXT_STRING),
+    "CREATOR": (TAG_CREATOR, ItemType.TEXT_STRING),
+    "PRIMARY_VERSION": (TAG_PRIMARY_VERSION, ItemType.TEXT_STRING),
+    "VERSION_COUNT": (TAG_VERSION_COUNT, ItemType.INTEGER),
+    "MINIMUM_VERSION": (TAG_MINIMUM_VERSION, ItemType.INTEGER),
+    "DELETION_DATE": (TAG_DELETION_DATE, ItemType.DATE_TIME),
+    "DELETION_PROTECTION": (TAG_DELETION_PROTECTION, ItemType.BOOLEAN),
+    "DELETION_PROTECTION_DESCRIPTION": (TAG_DELETION_PROTECTION_DESCRIPTION, ItemType.TEXT_STRING),
+    "ROTATION_STATE": (TAG_ROTATION_STATE, ItemType.TEXT_STRING),
+    "NEXT_ROTATION_DATE": (TAG_NEXT_ROTATION_DATE, ItemType.DATE_TIME),
+    "MATERIAL_EXPIRE_TIME": (TAG_MATERIAL_EXPIRE_TIME, ItemType.DATE_TIME),
+    "KEY_TAG": (TAG_KEY_TAG, ItemType.STRUCTURE),
+    "TAG_KEY": (TAG_TAG_KEY, ItemType.TEXT_STRING),
+    "TAG_VALUE": (TAG_TAG_VALUE, ItemType.TEXT_STRING),
+    "ALIAS_NAME": (TAG_ALIAS_NAME, ItemType.TEXT_STRING),
+    "ALIAS": (TAG_ALIAS, ItemType.STRUCTURE),
+    "KEY_FILTER": (TAG_KEY_FILTER, ItemType.STRUCTURE),
+    "FILTER_KEY": (TAG_FILTER_KEY, ItemType.TEXT_STRING),
+    "FILTER_VALUE": (TAG_FILTER_VALUE, ItemType.TEXT_STRING),
+    "PENDING_WINDOW_DAYS": (TAG_PENDING_WINDOW_DAYS, ItemType.INTEGER),
+    "ALL_TAGS": (TAG_ALL_TAGS, ItemType.BOOLEAN),
+    "KEY_VERSION": (TAG_KEY_VERSION, ItemType.STRUCTURE),
+    "VERSION_NUMBER": (TAG_VERSION_NUMBER, ItemType.INTEGER),
+    "VERSION_ENABLED": (TAG_VERSION_ENABLED, ItemType.BOOLEAN),
+}
 
 VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {  # class -> name -> value
     CryptographicAlgorithm: {
@@ -55,6 +192,31 @@ VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {  # cla
     },
     HashingAlgorithm: {
         "SM3": SM3,
+    },
+    ObjectType: {
+        "CMK": CMK,
+    },
+    Operation: {
+        "CREATE_CMK": CREATE_CMK,
+        "DESCRIBE_CMK": DESCRIBE_CMK,
+        "LIST_CMKS": LIST_CMKS,
+        "UPDATE_CMK_DESCRIPTION": UPDATE_CMK_DESCRIPTION,
+        "TAG_CMK": TAG_CMK,
+        "UNTAG_CMK": UNTAG_CMK,
+        "ENABLE_CMK": ENABLE_CMK,
+        "DISABLE_CMK": DISABLE_CMK,
+        "SET_DELETION_PROTECTION": SET_DELETION_PROTECTION,
+        "SCHEDULE_DELETION": SCHEDULE_DELETION,
+        "CANCEL_DELETION": CANCEL_DELETION,
+        "CREATE_ALIAS": CREATE_ALIAS,
+        "UPDATE_ALIAS": UPDATE_ALIAS,
+        "DELETE_ALIAS": DELETE_ALIAS,
+        "LIST_ALIASES": LIST_ALIASES,
+        "UPDATE_ROTATION_POLICY": UPDATE_ROTATION_POLICY,
+        "ROTATE_CMK": ROTATE_CMK,
+        "LIST_CMK_VERSIONS": LIST_CMK_VERSIONS,
+        "SET_MINIMUM_VERSION": SET_MINIMUM_VERSION,
+        "SET_VERSION_ENABLED": SET_VERSION_ENABLED,
     },
     PaddingMethod: {
         "SM2_C1C3C2": SM2_C1C3C2,

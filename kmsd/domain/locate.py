@@ -28,6 +28,7 @@ from protocol.attributes import ATTRIBUTES, Attribute, spec_of
 from protocol.enums import ObjectGroupMember, State, StorageStatusMask
 from protocol.schema import DateTime, DateTimeExtended
 from protocol.ttlv import Item, ItemType
+from protocol.vendor import CMK
 
 SEPARATOR = "\x1f"
 AFTER_SEPARATOR = "\x20"
@@ -45,6 +46,10 @@ _NEXT_DATES = {State.PRE_ACTIVE: "Activation Date", State.ACTIVE: "Deactivation 
 
 DESTROYED_STATES = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
+RECORDS = StorageStatusMask(0x40000000)
+"""Where the records of CMKs are: no storage that a client can name, so that no search of a client's finds them."""
+DESTROYED_RECORDS = StorageStatusMask(0x20000000)
+
 
 @dataclass(frozen=True, slots=True)
 class LocateQuery:
@@ -57,6 +62,8 @@ class LocateQuery:
     storage_status_mask: StorageStatusMask | None = None
     """None is on-line only."""
     object_group_member: ObjectGroupMember | None = None
+    records: bool = False
+    """Records of CMKs that are not destroyed, instead of objects: for the server itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,10 @@ class Search:
 
 def storage_status(obj: ManagedObject) -> StorageStatusMask:
     """On-line is what is neither destroyed nor archived (KMIP 2.1 §6.1.28). Recover removes the Archive
-    Date.
+    Date. Records of CMKs are apart.
     """
+    if obj.object_type == CMK:
+        return DESTROYED_RECORDS if "Destroy Date" in obj.attributes else RECORDS
     if obj.state in DESTROYED_STATES or "Destroy Date" in obj.attributes:
         return StorageStatusMask.DESTROYED_STORAGE
     if "Archive Date" in obj.attributes:
@@ -171,6 +180,8 @@ def prepare(query: LocateQuery) -> Search:
     if mask is None:
         mask = StorageStatusMask.ON_LINE_STORAGE
     statuses = tuple(int(status) for status in StorageStatusMask if status & mask)
+    if query.records:
+        statuses = (int(RECORDS),)
     return Search(query.tenant, statuses, tuple(uids), tuple(conditions))
 
 

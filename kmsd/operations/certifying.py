@@ -14,7 +14,7 @@ from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import Authority, check_algorithm
 from kmsd.domain.usage import Purpose
-from kmsd.operations import get, shells
+from kmsd.operations import addressing, get, shells
 from kmsd.operations.context import LONG, Context, refused
 from kmsd.operations.register import with_value
 from protocol.attributes import Attribute
@@ -136,7 +136,7 @@ async def signed(ctx: Context, new: ManagedObject, key: ManagedObject, draft: Dr
     """`new` with the drafted certificate as its value, signed with the authority's key."""
     with refused():
         parameters = resolve(Purpose.CERTIFY, key.algorithm, draft.parameters, None)
-    permit = usage.permit(key, Purpose.CERTIFY, parameters, ctx.now)
+    permit = addressing.permit(ctx, key, Purpose.CERTIFY, parameters)
     if "Usage Limits" in key.attributes:
         ctx.save(usage.charge(key, len(draft.tbs)))
     provider = ctx.provider(key.protection)

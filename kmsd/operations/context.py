@@ -17,11 +17,13 @@ import trio
 from kmsd.crypto import errors as crypto
 from kmsd.crypto.provider import KeyReference, Provider
 from kmsd.domain import lifecycle
+from kmsd.domain.cmk import names_cmk
 from kmsd.domain.errors import KmsError, invalid_field, object_not_found, permission_denied
 from kmsd.domain.identity import Identity
 from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import Grants
+from kmsd.operations import addressing
 from kmsd.operations.services import Services, Tenant
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -150,7 +152,7 @@ class Context:
         return key
 
     def authorise(self, key: ManagedObject) -> None:
-        if not self.batch.grants.covers(self.operation, key):
+        if not self.batch.grants.covers(self.operation, key) and not addressing.covered_by_cmk(self, key):
             raise permission_denied()
 
     def authorise_names(self, before: Iterable[str], after: ManagedObject) -> None:
@@ -160,8 +162,8 @@ class Context:
             raise permission_denied("not permitted with this name")
 
     def resolve(self, identifier: str | UniqueIdentifier | int | None) -> str:
-        """The identifier that a request means: as it stands, the ID Placeholder, or a reference to an earlier
-        item (KMIP 2.1 §11.58)."""
+        """The identifier that a request means: as it stands, the version that a CMK's identifier or alias stands for,
+        the ID Placeholder, or a reference to an earlier item (KMIP 2.1 §11.58)."""
         if isinstance(identifier, UniqueIdentifier):
             if identifier == UniqueIdentifier.ID_PLACEHOLDER:
                 identifier = None
@@ -175,7 +177,7 @@ class Context:
                 )
             return self.batch.placeholder
         if isinstance(identifier, str):
-            return identifier
+            return addressing.version_uid(self, identifier) if names_cmk(identifier) else identifier
         given = [uid for uids in self.batch.identifiers.values() for uid in uids]
         try:
             return given[identifier]
@@ -217,6 +219,10 @@ class Context:
         """An object as this item, or one before it in the batch, has changed it."""
         return self._item.get(uid) or self.batch.pending.get(uid)
 
+    def unsaved_objects(self) -> list[ManagedObject]:
+        """Everything that this item, and those before it in the batch, have changed."""
+        return list({**self.batch.pending, **self._item}.values())
+
     def made(self) -> list[ManagedObject]:
         """The new objects of this item."""
         return [key for key in self._item.values() if key.version == 0 and key.uid not in self.batch.pending]
@@ -235,7 +241,7 @@ class Context:
     async def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
         """The identifiers that match and that this client may locate, newest first, and how many there are in all
         where that is known without a second search."""
-        accept = None if self.batch.grants.covers_all(Operation.LOCATE) else self._may_locate
+        accept = None if self.batch.grants.covers_all(Operation.LOCATE) else self._acceptance()
         pending = self.batch.pending
         if not pending:
             found = await self._search(query, accept)
@@ -244,7 +250,7 @@ class Context:
         # Changes that are not committed yet (a batch with Undo): the store does not know them.
         everything = replace(query, maximum_items=None, offset_items=0)
         hits = [uid for uid in await self._search(everything, accept) if uid not in pending]
-        changed = [key for key in pending.values() if matches(everything, key) and self._may_locate(key)]
+        changed = [key for key in pending.values() if matches(everything, key) and (accept is None or accept(key))]
         found = [key.uid for key in reversed(changed)] + hits
         stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
         return found[query.offset_items : stop], len(found)
@@ -263,8 +269,11 @@ class Context:
                 return found
         return await trio.to_thread.run_sync(locate, query, accept, limiter=_SEARCHES)
 
-    def _may_locate(self, key: ManagedObject) -> bool:
-        return self.batch.grants.covers(Operation.LOCATE, key)
+    def _acceptance(self) -> Callable[[ManagedObject], bool]:
+        """Whether this client may locate an object."""
+        covers = self.batch.grants.covers
+        by_cmk = addressing.locatable_by_cmk(self)
+        return lambda key: covers(Operation.LOCATE, key) or by_cmk(key)
 
     def new_uid(self) -> str:
         return str(uuid.uuid4())

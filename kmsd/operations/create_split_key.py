@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kmsd.crypto import splitting
-from kmsd.domain import lifecycle, making, usage
+from kmsd.domain import lifecycle, making
 from kmsd.domain.algorithms import DEFAULT_LENGTHS
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.domain.usage import Purpose
-from kmsd.operations import shells
+from kmsd.operations import addressing, shells
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from protocol.attributes import Attribute, Template
@@ -53,7 +53,7 @@ async def handle(ctx: Context, request: CreateSplitKeyRequest) -> CreateSplitKey
         key = await ctx.load(request.unique_identifier)
         _check_source(key)
         inherited = key.attributes.set("Link", Link(link_type=LinkType.PARENT_LINK, linked_object_identifier=key.uid))
-    permit = usage.permit(key, Purpose.EXPORT, CryptographicParameters(), ctx.now)
+    permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())
     provider = ctx.provider(ProtectionLevel.SOFTWARE)
     secret = await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
     prime = request.prime_field_size

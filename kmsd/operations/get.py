@@ -7,11 +7,11 @@ from typing import Any
 
 from kmsd.crypto import keyformats
 from kmsd.crypto.errors import UnsupportedError
-from kmsd.domain import lifecycle, usage
+from kmsd.domain import lifecycle
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.usage import Purpose
-from kmsd.operations import shells
+from kmsd.operations import addressing, shells
 from kmsd.operations.context import Context
 from kmsd.operations.wrapped import wrap
 from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
@@ -101,7 +101,7 @@ def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
 
 async def export(ctx: Context, key: ManagedObject) -> bytes:
     """The plaintext in the format it is kept in."""
-    permit = usage.permit(key, Purpose.EXPORT, _NO_PARAMETERS, ctx.now)
+    permit = addressing.permit(ctx, key, Purpose.EXPORT, _NO_PARAMETERS)
     provider = ctx.provider(key.protection)
     return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
 

@@ -9,6 +9,7 @@ from kmsd.crypto.provider import Provider
 from kmsd.domain import usage
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import KeyUse, Purpose
+from kmsd.operations import addressing
 from kmsd.operations.context import Context, refused
 from protocol.enums import UniqueIdentifier
 from protocol.structures import CryptographicParameters
@@ -33,7 +34,7 @@ async def permitted(
     """
     key = await ctx.load(identifier)
     parameters = parameters_for(key, purpose, requested)
-    permit = usage.permit(key, purpose, parameters, ctx.now)
+    permit = addressing.permit(ctx, key, purpose, parameters)
     if purpose in usage.PROTECTING and "Usage Limits" in key.attributes:
         ctx.save(usage.charge(key, size))
     return Use(key, permit, ctx.provider(key.protection))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeVar
 
-from kmsd.domain.locate import storage_status, terms
+from kmsd.domain.locate import DESTROYED_RECORDS, storage_status, terms
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
 from kmsd.storage.errors import CorruptStoreError
 from protocol.attributes import ATTRIBUTES, dump_attributes, load_attributes, spec_of
 from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
 from protocol.errors import ProtocolError
+from protocol.vendor import CMK
 
 MATERIAL_KINDS = frozenset({"sealed", "wrapped", "resident"})
 
@@ -50,9 +51,12 @@ def created(obj: ManagedObject) -> int:
     return obj.attributes.get("Initial Date", 0)  # type: ignore[no-any-return]
 
 
+_HOLDING_NO_NAMES = frozenset({StorageStatusMask.DESTROYED_STORAGE, DESTROYED_RECORDS})
+
+
 def held_names(obj: ManagedObject) -> frozenset[str]:
     """The names that nobody else may take: a destroyed object still has its names, but holds none."""
-    return frozenset() if storage_status(obj) == StorageStatusMask.DESTROYED_STORAGE else frozenset(obj.names)
+    return frozenset() if storage_status(obj) in _HOLDING_NO_NAMES else frozenset(obj.names)
 
 
 def encode(obj: ManagedObject, version: int) -> Entry:
@@ -95,7 +99,7 @@ def decode(row: Row) -> ManagedObject:
             uid=uid,
             tenant=tenant,
             owner=owner,
-            object_type=_known(ObjectType(object_type)),
+            object_type=CMK if object_type == CMK else _known(ObjectType(object_type)),
             protection=ProtectionLevel(protection),
             state=None if state is None else _known(State(state)),
             attributes=AttributeSet(load_attributes(bytes(attributes))),

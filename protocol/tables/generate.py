@@ -2,7 +2,8 @@
 
 Run as `python -m protocol.tables.generate`; a test holds the result equal to what is committed. Rows newer
 than NEWEST stay in the tables but are left out of the code; raising NEWEST is all that a later version needs.
-`vendor.tsv` holds kmsd's own values, 8000XXXX, for what no version of the specification names.
+`vendor.tsv` holds kmsd's own values, 8000XXXX, for what no version of the specification names, `vendor_tags.tsv` its
+own tags, 5400XX.
 """
 
 import csv
@@ -129,6 +130,13 @@ from protocol.enums import (
 
 # On the wire, in XML and in JSON these are numbers; the names are for configurations, messages and logs.
 {constants}
+
+# Tags of the fields of kmsd's own operations (KMIP 2.1 §11.61: extensions are 54XXXX).
+{tags}
+
+VENDOR_TAGS: Final[dict[str, tuple[int, ItemType]]] = {{  # name -> tag and type, as Query tells them
+{tag_table}
+}}
 
 VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {{  # class -> name -> value
 {values}
@@ -260,16 +268,28 @@ def vendor_rows() -> dict[str, list[Row]]:
     return dict(sorted(groups.items()))
 
 
+def vendor_tags() -> list[Row]:
+    """kmsd's own tags."""
+    with (HERE / "vendor_tags.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def vendor() -> str:
     """The text of protocol/vendor.py."""
     groups = vendor_rows()
     return HEADER.format(summary="kmsd's own values of KMIP enumerations (KMIP 2.1 §11: vendors use 8XXXXXXX).") + (
         VENDOR.format(
-            imports="\n".join(f"    {name}," for name in sorted({*groups, "Enumeration"})),
+            imports="\n".join(f"    {name}," for name in sorted({*groups, "Enumeration", "ItemType"})),
             constants="\n".join(
                 f'{row["name"]}: Final = {kind}(0x{row["value"]})\n"""{row["meaning"]}."""'
                 for kind, members in groups.items()
                 for row in members
+            ),
+            tags="\n".join(
+                f'TAG_{row["name"]}: Final = 0x{row["tag"]}\n"""{row["meaning"]}."""' for row in vendor_tags()
+            ),
+            tag_table="\n".join(
+                f'    "{row["name"]}": (TAG_{row["name"]}, ItemType.{row["type"]}),' for row in vendor_tags()
             ),
             values="\n".join(
                 f"    {kind}: {{\n"

@@ -1,0 +1,138 @@
+"""CMKs by their identifiers and aliases: which version a request means, and whether its CMK lets it be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kmsd.domain import cmk as cmks
+from kmsd.domain import rekey, usage
+from kmsd.domain.cmk import Cmk
+from kmsd.domain.errors import KmsError, object_not_found, wrong_state
+from kmsd.domain.key_states import Call, call_for, check
+from kmsd.domain.locate import LocateQuery
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.usage import PROTECTING, KeyUse, Purpose
+from protocol.enums import LinkType, Operation, ResultReason
+from protocol.structures import CryptographicParameters
+
+if TYPE_CHECKING:
+    from kmsd.operations.context import Context
+
+_PUBLIC_HALF = frozenset({Operation.ENCRYPT, Operation.SIGNATURE_VERIFY, Operation.GET, Operation.EXPORT})
+"""Operations that mean the public key where the CMK is a pair: the others mean the private key."""
+
+
+def record(ctx: Context, uid: str) -> ManagedObject | None:
+    """The stored record of a CMK, with what this batch has changed of it."""
+    found = ctx.unsaved(uid) or ctx.services.store.get(ctx.tenant.name, uid)
+    return found if found is not None and cmks.is_record(found) else None
+
+
+def record_named(ctx: Context, alias: str) -> ManagedObject | None:
+    """The record that has the alias now."""
+    for changed in ctx.unsaved_objects():
+        if cmks.is_record(changed) and alias in changed.names:
+            return changed
+    query = LocateQuery(ctx.tenant.name, (cmks.alias_name(alias),), maximum_items=1, records=True)
+    for uid in ctx.services.store.locate(query):
+        found = record(ctx, uid)
+        if found is not None and alias in found.names:
+            return found
+    return None
+
+
+def record_for(ctx: Context, identifier: str) -> ManagedObject:
+    """The record that an identifier or alias names. Raises KmsError Object Not Found."""
+    lookup = record_named if identifier.startswith(cmks.ALIAS_PREFIX) else record
+    found = lookup(ctx, identifier)
+    if found is None:
+        raise object_not_found(identifier)
+    return found
+
+
+def version_uid(ctx: Context, identifier: str) -> str:
+    """The version that a client of KMIP means by a CMK's identifier or alias: the primary.
+
+    Raises KmsError: Object Not Found, Object Destroyed (once its date has come), Key Value Not Present (nothing has
+    been imported yet).
+    """
+    cmk = cmks.from_object(record_for(ctx, identifier))
+    if cmk.is_gone(ctx.now):
+        raise KmsError(ResultReason.OBJECT_DESTROYED, "the key is deleted")
+    if cmk.primary is None:
+        raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the key waits for its material to be imported")
+    if not cmk.spec.pair or ctx.operation not in _PUBLIC_HALF:
+        return cmk.primary
+    private = ctx.unsaved(cmk.primary) or ctx.services.store.get(ctx.tenant.name, cmk.primary)
+    public = rekey.linked(private, LinkType.PUBLIC_KEY_LINK) if private is not None else None
+    return public or cmk.primary
+
+
+def covered_by_cmk(ctx: Context, key: ManagedObject) -> bool:
+    """Whether this client may do the operation to the CMK that the object is a version of.
+
+    Aliases are the names of the CMK, and roles say which names they are about.
+    """
+    uid = cmks.cmk_of(key)
+    found = record(ctx, uid) if uid is not None else None
+    return found is not None and ctx.batch.grants.covers(ctx.operation, found)
+
+
+def locatable_by_cmk(ctx: Context) -> Callable[[ManagedObject], bool]:
+    """Whether an object is a version of a CMK that this client may locate; the answer may be asked in any thread."""
+    store, tenant = ctx.services.store, ctx.tenant.name
+    allowed = {
+        uid
+        for uid in store.locate(LocateQuery(tenant, records=True))
+        if (found := record(ctx, uid)) is not None and ctx.batch.grants.covers(Operation.LOCATE, found)
+    }
+    return lambda key: cmks.cmk_of(key) in allowed
+
+
+def permit(ctx: Context, key: ManagedObject, purpose: Purpose, parameters: CryptographicParameters) -> KeyUse:
+    """`usage.permit`, once the CMK, where the key is a version of one, lets itself be used so.
+
+    Raises KmsError: Wrong Key Lifecycle State, Key Value Not Present, Object Destroyed, and as `usage.permit`.
+    """
+    uid = cmks.cmk_of(key)
+    if uid is not None:
+        check_version(ctx, uid, key, purpose)
+    return usage.permit(key, purpose, parameters, ctx.now)
+
+
+def check_version(ctx: Context, uid: str, key: ManagedObject, purpose: Purpose) -> None:
+    """Raise KmsError where the CMK, or what it says of this version, does not allow the use."""
+    found = record(ctx, uid)
+    if found is None:
+        raise object_not_found(uid)
+    cmk = cmks.from_object(found)
+    check(cmk, call_for(key, purpose), ctx.now)
+    if purpose is Purpose.EXPORT:
+        return
+    if cmks.is_version_disabled(key):
+        raise wrong_state("the version of the key is disabled")
+    if purpose not in PROTECTING and cmks.number_of(key) < cmk.minimum_version:
+        raise wrong_state("the version of the key is below the minimum version")
+
+
+def load_cmk(ctx: Context, identifier: str, call: Call, *, by_alias: bool = False) -> Cmk:
+    """The CMK that a request is about, if this client may do this to it and it takes the call now.
+
+    By alias only where `by_alias` says so: what changes a key names the key itself, since an alias may move between
+    the client's look and its order. Raises KmsError: Feature Not Supported (an alias), Object Not Found, Permission
+    Denied, and as `key_states.check`.
+    """
+    if not by_alias and identifier.startswith(cmks.ALIAS_PREFIX):
+        raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the key's identifier is needed here, no alias")
+    found = record_for(ctx, identifier)
+    ctx.touched[found.uid] = None
+    ctx.authorise(found)
+    cmk = cmks.from_object(found)
+    check(cmk, call, ctx.now)
+    return cmk
+
+
+def save_cmk(ctx: Context, *changed: Cmk) -> None:
+    """Keep the changed records for the commit."""
+    ctx.save(*(cmks.to_object(cmk) for cmk in changed))
