@@ -21,6 +21,7 @@ from kmsd.cli.dev import write
 from kmsd.cli.dev_certificates import Authority
 from protocol import ttlv, ttlv_json, ttlv_xml
 from tests.conformance.cases import Case
+from tests.conformance.listener import Listener, ListeningConnection, listeners, setting
 from tests.daemon import HOST, Daemon, free_port, serving, set_up
 
 ALGORITHMS = (
@@ -65,15 +66,18 @@ class Server:
 
     daemon: Daemon
     https_port: int
+    listeners: Mapping[str, Listener]
 
-    def connect(self, case: Case) -> Connection | HttpsConnection:
+    def connect(self, case: Case) -> Connection | HttpsConnection | ListeningConnection:
         """As the client of the case's tenant."""
         tenant = tenant_of(case)
         context = ssl.create_default_context(cafile=str(self.daemon.ca))
         context.load_cert_chain(self.daemon.certificate(tenant), self.daemon.key(tenant))
         if case.name.startswith("MSGENC-"):
             return HttpsConnection(self.daemon.host, self.https_port, context, case.name.split("-")[1])
-        return Connection(self.daemon.host, self.daemon.port, context)
+        connection = Connection(self.daemon.host, self.daemon.port, context)
+        listener = self.listeners.get(tenant)
+        return connection if listener is None else ListeningConnection(connection, listener, connection.close)
 
 
 class HttpsConnection:
@@ -134,14 +138,21 @@ def authority_of(tenant: str) -> dict[str, object]:
     }
 
 
-def configuration(text: str, tenants: Iterable[str], https_port: int) -> str:
+def client_of(tenant: str, directory: Path, listeners: Mapping[str, Listener]) -> dict[str, object]:
+    client: dict[str, object] = {"certificate": {"common_name": tenant}, "roles": ["owner"]}
+    if tenant in listeners:
+        client["listener"] = setting(listeners[tenant], tenant, directory, HOST)
+    return client
+
+
+def configuration(path: Path, tenants: Iterable[str], https_port: int, listeners: Mapping[str, Listener]) -> str:
     """The development configuration with these tenants in place of its own; JSON is YAML."""
-    settings = yaml.safe_load(text)
+    settings = yaml.safe_load(path.read_text())
     settings["listeners"].append({"host": HOST, "port": https_port, "protocol": "https"})
     settings["tenants"] = {
         name: {
             "roles": {"owner": [{"operations": "*"}]},
-            "clients": {"client": {"certificate": {"common_name": name}, "roles": ["owner"]}},
+            "clients": {"client": client_of(name, path.parent, listeners)},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
             "interop": True,
             **authority_of(name),
@@ -160,7 +171,11 @@ def daemon_for(cases: Iterable[Case], directory: Path) -> Iterator[Server]:
     authority = Authority(directory, write)
     for tenant in tenants:
         authority.client(tenant)
+    authority.server("listener", ["localhost"], [HOST])
+    authority.client("notices")
+    (directory / "notices.key").chmod(0o600)
     path = directory / "kmsd.yaml"
-    path.write_text(configuration(path.read_text(), tenants, https_port))
-    with serving(directory, port) as daemon:
-        yield Server(daemon, https_port)
+    with listeners(tenants, directory, HOST) as listening:
+        path.write_text(configuration(path, tenants, https_port, listening))
+        with serving(directory, port) as daemon:
+            yield Server(daemon, https_port, listening)
