@@ -168,3 +168,6 @@ class DerivingProvider(Provider, Protocol):
 
     def derive(self, use: KeyUse, derivation: Derivation) -> bytes:
         """Bytes derived from the key of the permit, which says Derive Key."""
+
+    def fingerprint(self, tenant: str, data: bytes) -> bytes:
+        """A keyed hash, 32 bytes, to know data of the tenant again that is not kept."""

@@ -17,6 +17,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from kmsd.crypto.errors import SealError
@@ -38,6 +39,7 @@ _KEPT_CIPHERS = 1000
 """Ciphers of single blobs that stay in memory, as their data key does; a few hundred bytes each."""
 
 _INFO = b"kmsd sealed material\x01"
+_FINGERPRINT = b"kmsd fingerprint\x01"
 _HASH = SHA256()
 _PREFIXED = struct.Struct(">I")
 _FIXED = struct.Struct(">IIII")
@@ -74,6 +76,8 @@ class Sealing(Protocol):
     def seal(self, reference: KeyReference, format_: KeyFormatType | None, plaintext: bytes) -> bytes: ...
 
     def open(self, reference: KeyReference, format_: KeyFormatType | None, blob: bytes) -> bytes: ...
+
+    def fingerprint(self, tenant: str, data: bytes) -> bytes: ...
 
 
 class Sealer:
@@ -123,8 +127,20 @@ class Sealer:
         except InvalidTag:
             raise SealError("the sealed material does not open") from None
 
+    def fingerprint(self, tenant: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 under a key that is derived from the tenant's data key: to know data again that is not kept.
+
+        Raises SealError for a tenant without a data key.
+        """
+        context = HMAC(HKDFExpand(_HASH, 32, _FINGERPRINT).derive(self._data_key(tenant)), _HASH)
+        context.update(data)
+        return context.finalize()
+
     def _derive(self, tenant: str, salt: bytes) -> AESGCM:
+        return AESGCM(HKDFExpand(_HASH, 32, _INFO + salt).derive(self._data_key(tenant)))
+
+    def _data_key(self, tenant: str) -> bytes:
         data_key = self._data_keys.get(tenant)
         if data_key is None:
             raise SealError("the tenant has no data key here")
-        return AESGCM(HKDFExpand(_HASH, 32, _INFO + salt).derive(data_key))
+        return data_key
