@@ -87,6 +87,9 @@ EXCEPTIONS: Mapping[str, KnownException] = {
     "PKCS11-M-1-21": KnownException(
         "C_GetInfo says who made the server, and its version", "PKCS_11OutputParameters: expected", 1
     ),
+    "TC-NP-2-12": KnownException(
+        "prints the server's messages as 1.0, with an attribute that 1.1 brought", "ProtocolVersionMinor"
+    ),
     "TC-32-10": KnownException(
         "prints a literal where the value is the one that the request sends", "AsynchronousCorrelationValue: ", 8
     ),
