@@ -46,6 +46,18 @@ _VENDOR_NAMES: Final[dict[str, dict[int, str]]] = {  # class -> kmsd's own value
         0x80000012: "LIST_CMK_VERSIONS",
         0x80000013: "SET_MINIMUM_VERSION",
         0x80000014: "SET_VERSION_ENABLED",
+        0x80000021: "KMS_ENCRYPT",
+        0x80000022: "KMS_DECRYPT",
+        0x80000023: "RE_ENCRYPT",
+        0x80000024: "RE_ENCRYPT_TO",
+        0x80000025: "GENERATE_DATA_KEY",
+        0x80000026: "GENERATE_DATA_KEY_WITHOUT_PLAINTEXT",
+        0x80000027: "GENERATE_AND_EXPORT_DATA_KEY",
+        0x80000028: "EXPORT_DATA_KEY",
+        0x80000029: "GET_PUBLIC_KEY",
+        0x8000002A: "GET_PARAMETERS_FOR_IMPORT",
+        0x8000002B: "IMPORT_KEY_MATERIAL",
+        0x8000002C: "DELETE_KEY_MATERIAL",
     },
     "PaddingMethod": {
         0x80000001: "SM2_C1C3C2",
@@ -53,6 +65,9 @@ _VENDOR_NAMES: Final[dict[str, dict[int, str]]] = {  # class -> kmsd's own value
     },
     "RecommendedCurve": {
         0x80000001: "SM2P256V1",
+    },
+    "ResultReason": {
+        0x80000001: "DRY_RUN",
     },
 }
 

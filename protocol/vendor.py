@@ -15,6 +15,7 @@ from protocol.enums import (
     Operation,
     PaddingMethod,
     RecommendedCurve,
+    ResultReason,
 )
 
 # On the wire, in XML and in JSON these are numbers; the names are for configurations, messages and logs.
@@ -78,12 +79,38 @@ SET_MINIMUM_VERSION: Final = Operation(0x80000013)
 """The oldest version of a CMK that still processes."""
 SET_VERSION_ENABLED: Final = Operation(0x80000014)
 """Whether one version of a CMK may be used."""
+KMS_ENCRYPT: Final = Operation(0x80000021)
+"""Encrypt to a ciphertext that says which key opens it."""
+KMS_DECRYPT: Final = Operation(0x80000022)
+"""Decrypt such a ciphertext without naming the key."""
+RE_ENCRYPT: Final = Operation(0x80000023)
+"""Decrypt under one key and encrypt under another, within the server; for a role, the key that decrypts."""
+RE_ENCRYPT_TO: Final = Operation(0x80000024)
+"""No operation of its own: for a role, the key under which RE_ENCRYPT encrypts."""
+GENERATE_DATA_KEY: Final = Operation(0x80000025)
+"""A data key, plain and encrypted under a CMK."""
+GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: Final = Operation(0x80000026)
+"""A data key, encrypted under a CMK only."""
+GENERATE_AND_EXPORT_DATA_KEY: Final = Operation(0x80000027)
+"""A data key, encrypted under a CMK and under a public key of the client's."""
+EXPORT_DATA_KEY: Final = Operation(0x80000028)
+"""A data key that a CMK encrypts, encrypted under a public key of the client's."""
+GET_PUBLIC_KEY: Final = Operation(0x80000029)
+"""The public key of a CMK's version, in PEM."""
+GET_PARAMETERS_FOR_IMPORT: Final = Operation(0x8000002A)
+"""A public key under which material is imported, and the token that goes with it."""
+IMPORT_KEY_MATERIAL: Final = Operation(0x8000002B)
+"""Give a CMK its material."""
+DELETE_KEY_MATERIAL: Final = Operation(0x8000002C)
+"""Take imported material from a CMK."""
 SM2_C1C3C2: Final = PaddingMethod(0x80000001)
 """SM2 ciphertexts as C1 || C3 || C2 (GB/T 32918.4), what an omitted Padding Method means."""
 SM2_DER: Final = PaddingMethod(0x80000002)
 """SM2 ciphertexts as SM2Cipher (GM/T 0009), DER."""
 SM2P256V1: Final = RecommendedCurve(0x80000001)
 """The curve of GB/T 32918.5."""
+DRY_RUN: Final = ResultReason(0x80000001)
+"""The request would have succeeded, and was not carried out because it asked for that."""
 
 # Tags of the fields of kmsd's own operations (KMIP 2.1 §11.61: extensions are 54XXXX).
 TAG_KEY_METADATA: Final = 0x540001
@@ -144,6 +171,42 @@ TAG_VERSION_NUMBER: Final = 0x54001C
 """From 1 on."""
 TAG_VERSION_ENABLED: Final = 0x54001D
 """Whether it may be used."""
+TAG_ENCRYPTION_CONTEXT: Final = 0x540030
+"""JSON object of texts that a ciphertext is bound to."""
+TAG_SOURCE_ENCRYPTION_CONTEXT: Final = 0x540031
+"""That of the ciphertext that is decrypted."""
+TAG_DESTINATION_ENCRYPTION_CONTEXT: Final = 0x540032
+"""That of the ciphertext that is made."""
+TAG_CIPHERTEXT_BLOB: Final = 0x540033
+"""A ciphertext that says which key opens it."""
+TAG_SOURCE_KEY: Final = 0x540034
+"""The key that decrypts: a CMK, an alias or a version."""
+TAG_SOURCE_VERSION: Final = 0x540035
+"""Unique Identifier of the version that decrypted."""
+TAG_CMK_IDENTIFIER: Final = 0x540036
+"""The CMK that the version is one of."""
+TAG_DATA_KEY_SPEC: Final = 0x540037
+"""AES_256 or AES_128."""
+TAG_NUMBER_OF_BYTES: Final = 0x540038
+"""Length of a data key."""
+TAG_WRAPPING_PUBLIC_KEY: Final = 0x540039
+"""SubjectPublicKeyInfo, DER."""
+TAG_WRAPPING_KEY_SPEC: Final = 0x54003A
+"""RSA_2048, RSA_3072, RSA_4096 or EC_SM2."""
+TAG_WRAPPING_ALGORITHM: Final = 0x54003B
+"""Such as RSAES_OAEP_SHA_256."""
+TAG_EXPORTED_DATA_KEY: Final = 0x54003C
+"""A data key under a public key."""
+TAG_PUBLIC_KEY_PEM: Final = 0x54003D
+"""SubjectPublicKeyInfo, PEM."""
+TAG_IMPORT_TOKEN: Final = 0x54003E
+"""What goes with a public key for importing."""
+TAG_TOKEN_EXPIRE_TIME: Final = 0x54003F
+"""Until when it is good."""
+TAG_ENCRYPTED_KEY_MATERIAL: Final = 0x540040
+"""Key material under such a public key."""
+TAG_DRY_RUN: Final = 0x540041
+"""Whether the request is to be tried only, within a Message Extension."""
 
 VENDOR_TAGS: Final[dict[str, tuple[int, ItemType]]] = {  # name -> tag and type, as Query tells them
     "KEY_METADATA": (TAG_KEY_METADATA, ItemType.STRUCTURE),
@@ -175,6 +238,24 @@ VENDOR_TAGS: Final[dict[str, tuple[int, ItemType]]] = {  # name -> tag and type,
     "KEY_VERSION": (TAG_KEY_VERSION, ItemType.STRUCTURE),
     "VERSION_NUMBER": (TAG_VERSION_NUMBER, ItemType.INTEGER),
     "VERSION_ENABLED": (TAG_VERSION_ENABLED, ItemType.BOOLEAN),
+    "ENCRYPTION_CONTEXT": (TAG_ENCRYPTION_CONTEXT, ItemType.TEXT_STRING),
+    "SOURCE_ENCRYPTION_CONTEXT": (TAG_SOURCE_ENCRYPTION_CONTEXT, ItemType.TEXT_STRING),
+    "DESTINATION_ENCRYPTION_CONTEXT": (TAG_DESTINATION_ENCRYPTION_CONTEXT, ItemType.TEXT_STRING),
+    "CIPHERTEXT_BLOB": (TAG_CIPHERTEXT_BLOB, ItemType.BYTE_STRING),
+    "SOURCE_KEY": (TAG_SOURCE_KEY, ItemType.TEXT_STRING),
+    "SOURCE_VERSION": (TAG_SOURCE_VERSION, ItemType.TEXT_STRING),
+    "CMK_IDENTIFIER": (TAG_CMK_IDENTIFIER, ItemType.TEXT_STRING),
+    "DATA_KEY_SPEC": (TAG_DATA_KEY_SPEC, ItemType.TEXT_STRING),
+    "NUMBER_OF_BYTES": (TAG_NUMBER_OF_BYTES, ItemType.INTEGER),
+    "WRAPPING_PUBLIC_KEY": (TAG_WRAPPING_PUBLIC_KEY, ItemType.BYTE_STRING),
+    "WRAPPING_KEY_SPEC": (TAG_WRAPPING_KEY_SPEC, ItemType.TEXT_STRING),
+    "WRAPPING_ALGORITHM": (TAG_WRAPPING_ALGORITHM, ItemType.TEXT_STRING),
+    "EXPORTED_DATA_KEY": (TAG_EXPORTED_DATA_KEY, ItemType.BYTE_STRING),
+    "PUBLIC_KEY_PEM": (TAG_PUBLIC_KEY_PEM, ItemType.TEXT_STRING),
+    "IMPORT_TOKEN": (TAG_IMPORT_TOKEN, ItemType.TEXT_STRING),
+    "TOKEN_EXPIRE_TIME": (TAG_TOKEN_EXPIRE_TIME, ItemType.DATE_TIME),
+    "ENCRYPTED_KEY_MATERIAL": (TAG_ENCRYPTED_KEY_MATERIAL, ItemType.BYTE_STRING),
+    "DRY_RUN": (TAG_DRY_RUN, ItemType.BOOLEAN),
 }
 
 VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {  # class -> name -> value
@@ -217,6 +298,18 @@ VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {  # cla
         "LIST_CMK_VERSIONS": LIST_CMK_VERSIONS,
         "SET_MINIMUM_VERSION": SET_MINIMUM_VERSION,
         "SET_VERSION_ENABLED": SET_VERSION_ENABLED,
+        "KMS_ENCRYPT": KMS_ENCRYPT,
+        "KMS_DECRYPT": KMS_DECRYPT,
+        "RE_ENCRYPT": RE_ENCRYPT,
+        "RE_ENCRYPT_TO": RE_ENCRYPT_TO,
+        "GENERATE_DATA_KEY": GENERATE_DATA_KEY,
+        "GENERATE_DATA_KEY_WITHOUT_PLAINTEXT": GENERATE_DATA_KEY_WITHOUT_PLAINTEXT,
+        "GENERATE_AND_EXPORT_DATA_KEY": GENERATE_AND_EXPORT_DATA_KEY,
+        "EXPORT_DATA_KEY": EXPORT_DATA_KEY,
+        "GET_PUBLIC_KEY": GET_PUBLIC_KEY,
+        "GET_PARAMETERS_FOR_IMPORT": GET_PARAMETERS_FOR_IMPORT,
+        "IMPORT_KEY_MATERIAL": IMPORT_KEY_MATERIAL,
+        "DELETE_KEY_MATERIAL": DELETE_KEY_MATERIAL,
     },
     PaddingMethod: {
         "SM2_C1C3C2": SM2_C1C3C2,
@@ -224,5 +317,8 @@ VENDOR_VALUES: Final[dict[type[Enumeration], dict[str, Enumeration]]] = {  # cla
     },
     RecommendedCurve: {
         "SM2P256V1": SM2P256V1,
+    },
+    ResultReason: {
+        "DRY_RUN": DRY_RUN,
     },
 }
