@@ -1,11 +1,16 @@
-"""RSA and elliptic curve keys: generation, loading, RSA encryption. Signatures are in
-kmsd.crypto.signatures."""
+"""Keys of pairs: generation, loading, RSA encryption. Signatures are in kmsd.crypto.signatures.
+
+RSA and the curves of ECDSA are "classic": certificates and PKCS#11 tokens know them. SM2 keys are of kmsd.crypto.sm2,
+all others of `cryptography`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric import padding as paddings
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
 )
 
+from kmsd.crypto import sm2
 from kmsd.crypto.errors import (
     CryptographicFailureError,
     InvalidParametersError,
@@ -24,15 +30,89 @@ from kmsd.crypto.errors import (
 )
 from kmsd.crypto.hashes import HASHES
 from kmsd.crypto.parameters import RsaScheme
-from protocol.enums import PaddingMethod, RecommendedCurve
+from kmsd.domain.algorithms import CURVE_BY_LENGTH, FIXED_LENGTHS, IMPLIED_CURVES
+from protocol import vendor
+from protocol.enums import CryptographicAlgorithm, PaddingMethod, RecommendedCurve
 
 RSA_LENGTHS = (2048, 3072, 4096)
 """Bits of the RSA keys that are generated."""
 
 PUBLIC_EXPONENT = 65537
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+ClassicPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+ClassicPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+RawPrivateKey = (
+    ed25519.Ed25519PrivateKey
+    | x25519.X25519PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+    | mlkem.MLKEM768PrivateKey
+    | mlkem.MLKEM1024PrivateKey
+)
+"""Keys that are byte strings: RFC 7748, RFC 8032, and the seeds of FIPS 203 and FIPS 204."""
+RawPublicKey = (
+    ed25519.Ed25519PublicKey
+    | x25519.X25519PublicKey
+    | mldsa.MLDSA44PublicKey
+    | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
+    | mlkem.MLKEM768PublicKey
+    | mlkem.MLKEM1024PublicKey
+)
+PrivateKey = ClassicPrivateKey | RawPrivateKey | sm2.Sm2PrivateKey
+PublicKey = ClassicPublicKey | RawPublicKey | sm2.Sm2PublicKey
+
+_GENERATORS: dict[CryptographicAlgorithm, Callable[[], RawPrivateKey | sm2.Sm2PrivateKey]] = {
+    CryptographicAlgorithm.SM2: sm2.generate,
+    CryptographicAlgorithm.ED25519: ed25519.Ed25519PrivateKey.generate,
+    vendor.ML_DSA_44: mldsa.MLDSA44PrivateKey.generate,
+    vendor.ML_DSA_65: mldsa.MLDSA65PrivateKey.generate,
+    vendor.ML_DSA_87: mldsa.MLDSA87PrivateKey.generate,
+    vendor.ML_KEM_768: mlkem.MLKEM768PrivateKey.generate,
+    vendor.ML_KEM_1024: mlkem.MLKEM1024PrivateKey.generate,
+}
+
+_ALGORITHM_OF: dict[type, CryptographicAlgorithm] = {
+    sm2.Sm2PrivateKey: CryptographicAlgorithm.SM2,
+    sm2.Sm2PublicKey: CryptographicAlgorithm.SM2,
+    rsa.RSAPrivateKey: CryptographicAlgorithm.RSA,
+    rsa.RSAPublicKey: CryptographicAlgorithm.RSA,
+    ec.EllipticCurvePrivateKey: CryptographicAlgorithm.EC,
+    ec.EllipticCurvePublicKey: CryptographicAlgorithm.EC,
+    ed25519.Ed25519PrivateKey: CryptographicAlgorithm.ED25519,
+    ed25519.Ed25519PublicKey: CryptographicAlgorithm.ED25519,
+    x25519.X25519PrivateKey: CryptographicAlgorithm.ECDH,
+    x25519.X25519PublicKey: CryptographicAlgorithm.ECDH,
+    mldsa.MLDSA44PrivateKey: vendor.ML_DSA_44,
+    mldsa.MLDSA44PublicKey: vendor.ML_DSA_44,
+    mldsa.MLDSA65PrivateKey: vendor.ML_DSA_65,
+    mldsa.MLDSA65PublicKey: vendor.ML_DSA_65,
+    mldsa.MLDSA87PrivateKey: vendor.ML_DSA_87,
+    mldsa.MLDSA87PublicKey: vendor.ML_DSA_87,
+    mlkem.MLKEM768PrivateKey: vendor.ML_KEM_768,
+    mlkem.MLKEM768PublicKey: vendor.ML_KEM_768,
+    mlkem.MLKEM1024PrivateKey: vendor.ML_KEM_1024,
+    mlkem.MLKEM1024PublicKey: vendor.ML_KEM_1024,
+}
+
+
+def algorithm_of(key: PrivateKey | PublicKey) -> CryptographicAlgorithm:
+    """RSA, EC, SM2, ...; ECDH for X25519, which does nothing else. Raises KeyMaterialError for any other kind."""
+    for kind, algorithm in _ALGORITHM_OF.items():
+        if isinstance(key, kind):
+            return algorithm
+    raise KeyMaterialError("keys of this kind are not supported")
+
+
+def size_of(key: PrivateKey | PublicKey) -> int:
+    """Cryptographic Length in bits."""
+    if isinstance(key, ClassicPrivateKey | ClassicPublicKey):
+        return key.key_size
+    return FIXED_LENGTHS.get(algorithm_of(key), X25519_BITS)
+
+
+X25519_BITS = 256
 
 CURVES: dict[RecommendedCurve, ec.EllipticCurve] = {
     RecommendedCurve.P_256: ec.SECP256R1(),
@@ -51,16 +131,23 @@ _CURVE_NAMES = {curve.name: name for name, curve in CURVES.items()}
 GENERATED_CURVES = frozenset(
     {RecommendedCurve.P_256, RecommendedCurve.P_384, RecommendedCurve.P_521, RecommendedCurve.SECP256K1}
 )
+"""Of ECDSA and ECDH."""
 
-CURVE_BY_LENGTH: dict[int, RecommendedCurve] = {
-    256: RecommendedCurve.P_256,
-    384: RecommendedCurve.P_384,
-    521: RecommendedCurve.P_521,
+
+def curve_of(key: PrivateKey | PublicKey) -> RecommendedCurve | None:
+    """None for a key without one. Raises KeyMaterialError for a curve that is not offered."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return curve_name(key)
+    return _OWN_CURVES.get(algorithm_of(key))
+
+
+_OWN_CURVES: dict[CryptographicAlgorithm, RecommendedCurve] = {
+    **IMPLIED_CURVES,
+    CryptographicAlgorithm.ECDH: RecommendedCurve.CURVE25519,
 }
-"""The NIST curve that a Cryptographic Length in bits means where no Recommended Curve is given."""
 
 
-def curve_of(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> RecommendedCurve:
+def curve_name(key: ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey) -> RecommendedCurve:
     """Raises KeyMaterialError for a curve that is not offered."""
     name = _CURVE_NAMES.get(key.curve.name)
     if name is None:
@@ -75,7 +162,15 @@ def generate_rsa(length: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(PUBLIC_EXPONENT, length)
 
 
-def generate_ec(length: int, curve: RecommendedCurve | None) -> ec.EllipticCurvePrivateKey:
+def generate(algorithm: CryptographicAlgorithm) -> RawPrivateKey | sm2.Sm2PrivateKey:
+    """A new key of an algorithm that has one kind of keys only. Raises UnsupportedError."""
+    made = _GENERATORS.get(algorithm)
+    if made is None:
+        raise UnsupportedError("key pairs of this algorithm are not supported")
+    return made()
+
+
+def generate_ec(length: int, curve: RecommendedCurve | None) -> ec.EllipticCurvePrivateKey | x25519.X25519PrivateKey:
     """A new key on the curve, or on the NIST curve of `length` bits.
 
     Raises InvalidParametersError where the two do not agree (a length of 0 is none), UnsupportedError.
@@ -84,6 +179,10 @@ def generate_ec(length: int, curve: RecommendedCurve | None) -> ec.EllipticCurve
         curve = CURVE_BY_LENGTH.get(length)
         if curve is None:
             raise UnsupportedError(f"elliptic curve keys of {length} bits are not supported")
+    if curve == RecommendedCurve.CURVE25519:
+        if length not in (0, X25519_BITS):
+            raise InvalidParametersError("the Cryptographic Length is not the Recommended Curve's")
+        return x25519.X25519PrivateKey.generate()
     if curve not in GENERATED_CURVES:
         raise UnsupportedError(f"key pairs on the curve {curve.name} are not supported")
     parameters = CURVES[curve]
@@ -93,12 +192,20 @@ def generate_ec(length: int, curve: RecommendedCurve | None) -> ec.EllipticCurve
 
 
 def pkcs8(key: PrivateKey) -> bytes:
+    if isinstance(key, sm2.Sm2PrivateKey):
+        return key.pkcs8
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 def spki(key: PublicKey) -> bytes:
     """SubjectPublicKeyInfo, what KMIP calls the X.509 format of a public key."""
+    if isinstance(key, sm2.Sm2PublicKey):
+        return key.spki
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_of(key: PrivateKey) -> PublicKey:
+    return key.public_key if isinstance(key, sm2.Sm2PrivateKey) else key.public_key()
 
 
 def load_private(der: bytes, *, trusted: bool = False) -> PrivateKey:
@@ -109,13 +216,16 @@ def load_private(der: bytes, *, trusted: bool = False) -> PrivateKey:
     """
     try:
         key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=trusted)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UnsupportedAlgorithm:
+        if sm2.is_sm2(der):
+            return sm2.load_private(der, trusted=trusted)
         raise KeyMaterialError("this is not a private key") from None
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    except (ValueError, TypeError):
+        raise KeyMaterialError("this is not a private key") from None
+    if isinstance(key, PrivateKey):
         curve_of(key)
-    elif not isinstance(key, rsa.RSAPrivateKey):
-        raise KeyMaterialError("private keys of this kind are not supported")
-    return key
+        return key
+    raise KeyMaterialError("private keys of this kind are not supported")
 
 
 def is_encrypted(der: bytes) -> bool:
@@ -133,12 +243,19 @@ def load_public(der: bytes) -> PublicKey:
     """A public key from SubjectPublicKeyInfo or PKCS#1 DER. Raises KeyMaterialError."""
     try:
         key = load_der_public_key(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UnsupportedAlgorithm:
+        if sm2.is_sm2(der):
+            return sm2.load_public(der)
         raise KeyMaterialError("this is not a public key") from None
-    return known_public(key)
+    except (ValueError, TypeError):
+        raise KeyMaterialError("this is not a public key") from None
+    if isinstance(key, PublicKey):
+        curve_of(key)
+        return key
+    raise KeyMaterialError("public keys of this kind are not supported")
 
 
-def load_certificate(der: bytes) -> PublicKey:
+def load_certificate(der: bytes) -> ClassicPublicKey:
     """The public key of an X.509 certificate. Raises KeyMaterialError."""
     try:
         key = x509.load_der_x509_certificate(der).public_key()
@@ -147,10 +264,10 @@ def load_certificate(der: bytes) -> PublicKey:
     return known_public(key)
 
 
-def known_public(key: object) -> PublicKey:
-    """The key if it is of a kind and on a curve that is offered. Raises KeyMaterialError."""
+def known_public(key: object) -> ClassicPublicKey:
+    """The key if it is RSA or on a curve that is offered: what certificates may hold. Raises KeyMaterialError."""
     if isinstance(key, ec.EllipticCurvePublicKey):
-        curve_of(key)
+        curve_name(key)
         return key
     if not isinstance(key, rsa.RSAPublicKey):
         raise KeyMaterialError("public keys of this kind are not supported")

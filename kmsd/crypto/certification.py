@@ -54,7 +54,7 @@ class Order:
     """What is to be certified."""
 
     subject: x509.Name
-    public_key: asymmetric.PublicKey
+    public_key: asymmetric.ClassicPublicKey
     extensions: tuple[x509.Extension[x509.ExtensionType], ...] = ()
 
     @property
@@ -80,7 +80,7 @@ class Draft:
         """The certificate, DER. Raises KeyMaterialError for a signature by another key."""
         value = _tlv(0x30, self.tbs + self.algorithm + _tlv(0x03, b"\0" + signature))
         made = x509.load_der_x509_certificate(value)
-        key, function = asymmetric.load_public(self.signer), made.signature_hash_algorithm
+        key, function = asymmetric.known_public(asymmetric.load_public(self.signer)), made.signature_hash_algorithm
         assert function is not None  # noqa: S101 -- RSA and ECDSA signatures have one
         try:
             if isinstance(key, rsa.RSAPublicKey):
@@ -169,7 +169,7 @@ def renew(certificate: bytes) -> Order:
 
 def for_key(public_key: bytes, subject: x509.Name) -> Order:
     """A public key, SubjectPublicKeyInfo or PKCS#1 DER, under this name. Raises KeyMaterialError."""
-    return Order(subject, asymmetric.load_public(public_key))
+    return Order(subject, asymmetric.known_public(asymmetric.load_public(public_key)))
 
 
 def subject_of(attributes: Iterable[Attribute], otherwise: str) -> x509.Name:
@@ -205,7 +205,7 @@ def parse_name(text: str) -> x509.Name:
 # --- drafting
 
 
-def _signature_algorithm(key: asymmetric.PublicKey) -> DigitalSignatureAlgorithm:
+def _signature_algorithm(key: asymmetric.ClassicPublicKey) -> DigitalSignatureAlgorithm:
     """How an authority with this key signs: RSA with SHA-256, ECDSA with the SHA-2 of the curve's size."""
     if isinstance(key, rsa.RSAPublicKey):
         return DigitalSignatureAlgorithm.SHA_256_WITH_RSA_ENCRYPTION
@@ -261,7 +261,7 @@ def _begin(order: Order, issuer: x509.Name, start: int, end: int) -> x509.Certif
     )
 
 
-def _key_identifier(issuer: x509.Certificate, key: asymmetric.PublicKey) -> x509.AuthorityKeyIdentifier:
+def _key_identifier(issuer: x509.Certificate, key: asymmetric.ClassicPublicKey) -> x509.AuthorityKeyIdentifier:
     with suppress(x509.ExtensionNotFound):
         own = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
@@ -277,7 +277,7 @@ def _without_signing(usage: x509.KeyUsage) -> x509.KeyUsage:
     return _key_usage(**{name: getattr(usage, name) for name in _USAGES})
 
 
-def _unsigned(builder: x509.CertificateBuilder, signer: asymmetric.PublicKey) -> Draft:
+def _unsigned(builder: x509.CertificateBuilder, signer: asymmetric.ClassicPublicKey) -> Draft:
     algorithm = _signature_algorithm(signer)
     throwaway = _throwaway_rsa() if isinstance(signer, rsa.RSAPublicKey) else ec.generate_private_key(ec.SECP256R1())
     made = builder.sign(throwaway, _HASHES[algorithm])

@@ -6,7 +6,8 @@ What the specification leaves open is settled here:
   modes) and, in feedback mode, the Initialization Vector as K(0). A client that wants the length of the output among
   the fixed input, as SP 800-108 §4 describes it, appends it.
 - ENCRYPT takes its IV from the Initialization Vector; none is made up, since nobody could derive the key again.
-- Key agreement gives the shared secret itself: ECDH's x-coordinate (NIST SP 800-56A §5.7.1.2), no function over it.
+- Key agreement gives the shared secret itself: ECDH's x-coordinate (NIST SP 800-56A §5.7.1.2) or that of X25519
+  (RFC 7748 §6.1), no function over it.
 - Output is cut to the length that is asked for, from the left. Asking for more than the method gives is a failure.
 """
 
@@ -15,13 +16,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from kmsd.crypto import asymmetric, hashes, symmetric
+from kmsd.crypto.ciphers import AES_BLOCK, cipher_scheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
-from kmsd.crypto.parameters import AES_BLOCK, HMACS, cipher_scheme, mac_scheme
+from kmsd.crypto.parameters import HMACS, mac_scheme
 from kmsd.crypto.provider import Derivation
 from protocol.enums import CryptographicAlgorithm, DerivationMethod, HashingAlgorithm
 
@@ -99,9 +101,9 @@ def _hmac(key: bytes, algorithm: CryptographicAlgorithm | None, wanted: Derivati
 
 def _encrypt(key: bytes, algorithm: CryptographicAlgorithm | None, wanted: Derivation) -> bytes:
     """The data encrypted in the named Block Cipher Mode, without an authentication tag."""
-    if algorithm != CryptographicAlgorithm.AES:
+    if algorithm not in (CryptographicAlgorithm.AES, CryptographicAlgorithm.SM4):
         raise UnsupportedError("keys of this algorithm do not encrypt here")
-    scheme = cipher_scheme(wanted.parameters)
+    scheme = cipher_scheme(wanted.parameters, algorithm)
     if scheme.iv_length and not wanted.iv:
         raise InvalidParametersError("the Initialization Vector is missing")
     return symmetric.encrypt(key, scheme, _data(wanted), wanted.iv or b"", None).data
@@ -151,8 +153,13 @@ def _key_agreement(key: bytes, _: CryptographicAlgorithm | None, wanted: Derivat
     if asked not in (None, CryptographicAlgorithm.ECDH, CryptographicAlgorithm.EC):
         raise UnsupportedError("key agreement is ECDH")
     private, public = asymmetric.load_private(key, trusted=True), asymmetric.load_public(wanted.peer)
+    if isinstance(private, x25519.X25519PrivateKey) and isinstance(public, x25519.X25519PublicKey):
+        try:
+            return private.exchange(public)
+        except ValueError:  # RFC 7748 §6.1: a point of small order gives zeros
+            raise CryptographicFailureError() from None
     if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(public, ec.EllipticCurvePublicKey):
-        raise InvalidParametersError("ECDH takes elliptic curve keys")
+        raise InvalidParametersError("ECDH takes elliptic curve keys, both of one kind")
     if private.curve.name != public.curve.name:
         raise InvalidParametersError("the two keys are on different curves")
     return private.exchange(ec.ECDH(), public)

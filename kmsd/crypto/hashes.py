@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives import hashes
 
 from kmsd.crypto.errors import UnsupportedError
+from protocol import vendor
 from protocol.enums import HashingAlgorithm
 
 HASHES: dict[HashingAlgorithm, hashes.HashAlgorithm] = {
@@ -17,6 +18,7 @@ HASHES: dict[HashingAlgorithm, hashes.HashAlgorithm] = {
     HashingAlgorithm.SHA3_256: hashes.SHA3_256(),
     HashingAlgorithm.SHA3_384: hashes.SHA3_384(),
     HashingAlgorithm.SHA3_512: hashes.SHA3_512(),
+    vendor.SM3: hashes.SM3(),
 }
 """Rows as in kmsd.crypto.parameters.DIGEST_SIZES."""
 

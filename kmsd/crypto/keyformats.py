@@ -13,9 +13,9 @@ import hashlib
 from dataclasses import dataclass
 
 from kmsd.crypto import asymmetric, transparent
+from kmsd.crypto.ciphers import CIPHERS, DES3_SIZES
 from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
-from kmsd.crypto.parameters import EC, RSA
-from kmsd.crypto.symmetric import AES_LENGTHS
+from kmsd.crypto.parameters import EC
 from protocol.compiler import decode, encode
 from protocol.enums import (
     CertificateType,
@@ -105,7 +105,6 @@ def default_format(object_type: ObjectType, algorithm: CryptographicAlgorithm | 
 
 
 # --- in
-# ------------------------------------------------------------------------------------------------------
 
 
 def parse(
@@ -131,10 +130,10 @@ def parse(
     private = object_type == ObjectType.PRIVATE_KEY
     if private and isinstance(material, bytes) and transparent.is_locked(format_, material):
         return ParsedKey(material, format_, format_, algorithm, length or 0)
-    key = transparent.read(object_type, format_, material)
-    if isinstance(material, bytes):
+    key = transparent.read(object_type, format_, material, algorithm)
+    if isinstance(material, bytes) and format_ != Format.RAW:
         kept, kept_format = material, format_
-    elif isinstance(key, transparent.PRIVATE):
+    elif isinstance(key, asymmetric.PrivateKey):
         kept, kept_format = asymmetric.pkcs8(key), Format.PKCS_8
     else:
         kept, kept_format = asymmetric.spki(key), Format.X_509
@@ -149,15 +148,13 @@ def _checked(
     algorithm: CryptographicAlgorithm | None,
     length: int | None,
 ) -> ParsedKey:
-    rsa = isinstance(key, transparent.RSA_KEYS)
-    if algorithm is not None and algorithm not in (RSA if rsa else EC):
+    own = asymmetric.algorithm_of(key)
+    if algorithm is not None and algorithm not in (EC if own in EC else (own,)):
         raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
-    bits = key.key_size
+    bits = asymmetric.size_of(key)
     if length is not None and length != bits:
         raise KeyMaterialError("the key does not have the stated Cryptographic Length")
-    own = Algorithm.RSA if rsa else Algorithm.EC
-    curve = None if isinstance(key, transparent.RSA_KEYS) else asymmetric.curve_of(key)
-    return ParsedKey(kept, kept_format, registered, algorithm or own, bits, curve)
+    return ParsedKey(kept, kept_format, registered, algorithm or own, bits, asymmetric.curve_of(key))
 
 
 def _parse_bytes(
@@ -182,11 +179,16 @@ def _parse_bytes(
 
 def _symmetric_length(value: bytes, algorithm: CryptographicAlgorithm | None, length: int | None) -> int:
     bits = len(value) * 8
-    if algorithm == Algorithm.AES and bits not in AES_LENGTHS:
-        raise KeyMaterialError("an AES key has 128, 192 or 256 bits")
+    cipher = CIPHERS.get(algorithm) if algorithm is not None else None
+    if algorithm is not None and cipher is not None and bits not in cipher.sizes:
+        sizes = " or ".join(map(str, sorted(cipher.sizes)))
+        raise KeyMaterialError(f"the material of a {algorithm.name} key has {sizes} bits")
     # 3DES lengths may leave out the parity bits: "typically from 112 to 192 bits" (KMIP 1.4 §2.1.3).
-    allowed = (bits, bits * 7 // 8) if algorithm in (Algorithm.DES3, Algorithm.DES) else (bits,)
-    if length is not None and length not in allowed:
+    if algorithm == Algorithm.DES3:
+        fits = length is None or DES3_SIZES.get(length) == bits
+    else:
+        fits = length in (None, bits) or (algorithm == Algorithm.DES and length == bits * 7 // 8)
+    if not fits:
         raise KeyMaterialError("the key does not have the stated Cryptographic Length")
     return length or bits
 
@@ -224,7 +226,6 @@ def parse_certificate(certificate: Certificate) -> ParsedKey:
 
 
 # --- out
-# -----------------------------------------------------------------------------------------------------
 
 
 def convert(

@@ -3,7 +3,7 @@
 KMIP 1.4 §3.6, §4.29-4.34; KMIP 2.1 §4.13 (attribute), §6.1. `resolve` chooses the structure, before the
 permit is made; the `..._scheme` functions turn it into exactly what a provider has to do. All are pure, all
 raise InvalidParametersError for what contradicts itself and UnsupportedError for what no provider here
-offers.
+offers. Symmetric encryption is in kmsd.crypto.ciphers.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-from kmsd.crypto.errors import InvalidParametersError, TagLengthError, UnsupportedError
+from kmsd.crypto.ciphers import DEFAULT_MODES
+from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
+from kmsd.crypto.sm2 import DEFAULT_IDENTIFIER, LONGEST_IDENTIFIER
 from kmsd.domain.usage import Purpose
+from protocol import vendor
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -36,6 +39,7 @@ HMACS: dict[CryptographicAlgorithm, HashingAlgorithm] = {
     CryptographicAlgorithm.HMAC_SHA3_256: HashingAlgorithm.SHA3_256,
     CryptographicAlgorithm.HMAC_SHA3_384: HashingAlgorithm.SHA3_384,
     CryptographicAlgorithm.HMAC_SHA3_512: HashingAlgorithm.SHA3_512,
+    vendor.HMAC_SM3: vendor.SM3,
 }
 
 DIGEST_SIZES: dict[HashingAlgorithm, int] = {
@@ -48,12 +52,12 @@ DIGEST_SIZES: dict[HashingAlgorithm, int] = {
     HashingAlgorithm.SHA3_256: 32,
     HashingAlgorithm.SHA3_384: 48,
     HashingAlgorithm.SHA3_512: 64,
+    vendor.SM3: 32,
 }
 """Bytes of the digests that are offered."""
 
 
 # --- resolve
-# -------------------------------------------------------------------------------------------------
 
 _EMPTY = CryptographicParameters()
 _FIELDS = tuple(field.name for field in dataclasses.fields(CryptographicParameters))
@@ -61,7 +65,10 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(CryptographicParamete
 # Clients do send Encrypt without any parameters, for keys that have none. The specification would have that
 # fail; kmsd does the safe thing instead: authenticated encryption under an IV that the server chooses and
 # returns.
-_DEFAULT_GCM = CryptographicParameters(block_cipher_mode=BlockCipherMode.GCM, random_iv=True, tag_length=16)
+_DEFAULT_CIPHERS = {
+    algorithm: CryptographicParameters(block_cipher_mode=mode, random_iv=True, tag_length=16)
+    for algorithm, mode in DEFAULT_MODES.items()
+}
 _DEFAULT_WRAP = CryptographicParameters(block_cipher_mode=BlockCipherMode.NIST_KEY_WRAP)
 _DEFAULT_OAEP = CryptographicParameters(
     padding_method=PaddingMethod.OAEP,
@@ -88,12 +95,14 @@ def resolve(
     if purpose in (Purpose.WRAP, Purpose.UNWRAP) and chosen.block_cipher_mode is None and chosen.padding_method is None:
         return _filled(chosen, _DEFAULT_OAEP if algorithm in RSA else _DEFAULT_WRAP)
     if purpose in (Purpose.ENCRYPT, Purpose.DECRYPT) and chosen.block_cipher_mode is None:
+        if algorithm is None:
+            return chosen
         if algorithm in RSA:
             return chosen if chosen.padding_method is not None else _filled(chosen, _DEFAULT_OAEP)
-        if algorithm == CryptographicAlgorithm.AES:
+        if algorithm in _DEFAULT_CIPHERS:
             if chosen.padding_method not in (None, PaddingMethod.NONE):
                 raise InvalidParametersError("a Padding Method needs a Block Cipher Mode")
-            return _filled(chosen, _DEFAULT_GCM)
+            return _filled(chosen, _DEFAULT_CIPHERS[algorithm])
     return chosen
 
 
@@ -122,87 +131,7 @@ def _filled(chosen: CryptographicParameters, default: CryptographicParameters) -
     return dataclasses.replace(default, **given) if given else default
 
 
-# --- symmetric encryption
-# ------------------------------------------------------------------------------------
-
-
-class CipherScheme(NamedTuple):
-    """Symmetric encryption: what to do with data, IV and tag."""
-
-    mode: BlockCipherMode
-    padding: PaddingMethod
-    """NONE, PKCS5 or ANSI_X9_23; only ECB and CBC take another than NONE."""
-    tag_length: int
-    """Bytes; 0 where the mode does not authenticate."""
-    iv_length: int
-    """Bytes of an IV that the provider chooses; 0 where the mode takes none."""
-    may_choose_iv: bool
-    counter: int | None
-    """Initial Counter Value: completes an IV that is shorter than a block (CTR)."""
-
-
-AES_BLOCK = 16
-_IV_LENGTHS: dict[BlockCipherMode, int] = {
-    BlockCipherMode.ECB: 0,
-    BlockCipherMode.CBC: AES_BLOCK,
-    BlockCipherMode.CTR: AES_BLOCK,
-    BlockCipherMode.GCM: 12,
-}
-_PADDED = frozenset({BlockCipherMode.ECB, BlockCipherMode.CBC})
-_BLOCK_PADDINGS = frozenset({PaddingMethod.NONE, PaddingMethod.PKCS5, PaddingMethod.ANSI_X9_23})
-_GCM_TAGS = range(12, 17)
-
-
-def cipher_scheme(parameters: CryptographicParameters) -> CipherScheme:
-    """Encrypt and Decrypt with a block cipher.
-
-    Omitted Padding Method means none (as the OASIS cases CS-BC-M have it), omitted Tag Length 16 bytes. GCM
-    tags have 12 to 16 bytes (NIST SP 800-38D §5.2.1.2 allows shorter ones for special uses only). An IV that
-    is neither given nor refused by Random IV = false is chosen by the server.
-    """
-    mode = parameters.block_cipher_mode
-    if mode is None:
-        raise InvalidParametersError("the Block Cipher Mode is missing")
-    iv_length = _IV_LENGTHS.get(mode)
-    if iv_length is None:
-        raise UnsupportedError(f"Block Cipher Mode {mode.name} is not supported")
-    padding = parameters.padding_method or PaddingMethod.NONE
-    if mode in _PADDED and padding not in _BLOCK_PADDINGS:
-        raise UnsupportedError(f"Padding Method {padding.name} is not supported with {mode.name}")
-    if mode not in _PADDED:
-        padding = PaddingMethod.NONE
-    tag_length = 0
-    if mode == BlockCipherMode.GCM:
-        tag_length = 16 if parameters.tag_length is None else parameters.tag_length
-        if tag_length not in _GCM_TAGS:
-            raise TagLengthError("the Tag Length of GCM is 12 to 16 bytes")
-        bits = parameters.iv_length
-        if bits is not None:
-            if bits % 8 or not 96 <= bits <= 1024:
-                raise InvalidParametersError("the IV Length of GCM is 96 to 1024 bits, in whole bytes")
-            iv_length = bits // 8
-    return CipherScheme(
-        mode,
-        padding,
-        tag_length,
-        iv_length,
-        parameters.random_iv is not False,
-        parameters.initial_counter_value,
-    )
-
-
-def wrap_mode(parameters: CryptographicParameters) -> BlockCipherMode:
-    """NIST_KEY_WRAP (RFC 3394) or AES_KEY_WRAP_PADDING (RFC 5649) of NIST SP 800-38F."""
-    mode = parameters.block_cipher_mode
-    if mode is None:
-        raise InvalidParametersError("the Block Cipher Mode is missing")
-    if mode not in (BlockCipherMode.NIST_KEY_WRAP, BlockCipherMode.AES_KEY_WRAP_PADDING):
-        raise UnsupportedError(f"key wrapping with {mode.name} is not supported")
-    return mode
-
-
 # --- asymmetric encryption
-# -----------------------------------------------------------------------------------
 
 
 class RsaScheme(NamedTuple):
@@ -226,7 +155,7 @@ def rsa_scheme(parameters: CryptographicParameters) -> RsaScheme:
         raise UnsupportedError(f"Padding Method {padding.name} is not supported for RSA encryption")
     return RsaScheme(
         padding,
-        _offered(parameters.hashing_algorithm or HashingAlgorithm.SHA_1),
+        _with_rsa(_offered(parameters.hashing_algorithm or HashingAlgorithm.SHA_1)),
         _mask_hashing(parameters) or HashingAlgorithm.SHA_1,
         parameters.p_source or b"",
     )
@@ -238,26 +167,54 @@ def _offered(hashing: HashingAlgorithm) -> HashingAlgorithm:
     return hashing
 
 
+def _with_rsa(hashing: HashingAlgorithm) -> HashingAlgorithm:
+    if hashing == vendor.SM3:
+        raise UnsupportedError("SM3 is not supported with RSA keys")
+    return hashing
+
+
+def sm2_writes_der(parameters: CryptographicParameters) -> bool:
+    """Encrypt and Decrypt with SM2: whether ciphertexts are written as SM2Cipher, or as C1 || C3 || C2.
+
+    The Padding Method says it; omitted it is the latter. Both forms are read.
+    """
+    _sm2_only(parameters)
+    padding = parameters.padding_method
+    if padding not in (None, PaddingMethod.NONE, vendor.SM2_C1C3C2, vendor.SM2_DER):
+        raise UnsupportedError(f"Padding Method {padding.name} is not supported for SM2 encryption")
+    return padding == vendor.SM2_DER
+
+
+def _sm2_only(parameters: CryptographicParameters) -> None:
+    if parameters.cryptographic_algorithm not in (None, CryptographicAlgorithm.SM2):
+        raise InvalidParametersError("the Cryptographic Algorithm is not the key's")
+    if parameters.hashing_algorithm not in (None, vendor.SM3):
+        raise InvalidParametersError("SM2 takes the Hashing Algorithm SM3")
+
+
 def _mask_hashing(parameters: CryptographicParameters) -> HashingAlgorithm | None:
     if parameters.mask_generator not in (None, MaskGenerator.MGF1):
         raise UnsupportedError("the Mask Generator is not supported")
     mask = parameters.mask_generator_hashing_algorithm
-    return None if mask is None else _offered(mask)
+    return None if mask is None else _with_rsa(_offered(mask))
 
 
 # --- signatures
-# ----------------------------------------------------------------------------------------------
 
 
 class SignatureScheme(NamedTuple):
-    """A signature: `padding` is PKCS1_V1_5 or PSS for RSA, None for ECDSA."""
+    """A signature: `padding` is PKCS1_V1_5 or PSS for RSA, None for all others."""
 
     padding: PaddingMethod | None
     hashing: HashingAlgorithm | None
-    """None: the client's digest is signed as it came, without a DigestInfo."""
+    """None: the client's digest is signed as it came, without a DigestInfo; or the algorithm hashes by itself."""
     mask_hashing: HashingAlgorithm | None
     salt_length: int | None
     """Bytes. None: the digest's length when signing, whatever it is when verifying."""
+    low_s: bool = False
+    """ECDSA: s is made at most half of the order, and a larger one does not verify."""
+    identifier: bytes = b""
+    """SM2: of the signer."""
 
 
 _PKCS1 = PaddingMethod.PKCS1_V1_5
@@ -276,6 +233,7 @@ _SIGNATURES: dict[DigitalSignatureAlgorithm, tuple[PaddingMethod | None, Hashing
     DigitalSignatureAlgorithm.ECDSA_WITH_SHA256: (None, HashingAlgorithm.SHA_256),
     DigitalSignatureAlgorithm.ECDSA_WITH_SHA384: (None, HashingAlgorithm.SHA_384),
     DigitalSignatureAlgorithm.ECDSA_WITH_SHA512: (None, HashingAlgorithm.SHA_512),
+    vendor.ECDSA_LOW_S_WITH_SHA256: (None, HashingAlgorithm.SHA_256),
 }
 SIGNATURE_ALGORITHMS = frozenset(_SIGNATURES)
 _HASH_BY_SIZE = {32: HashingAlgorithm.SHA_256, 48: HashingAlgorithm.SHA_384, 64: HashingAlgorithm.SHA_512}
@@ -299,10 +257,14 @@ def signature_scheme(
       and a salt of maximal length. So the mask hash follows the Hashing Algorithm (as HSMs and TLS want it),
       a signature is made with a salt as long as the digest, and any salt length is verified.
     """
+    if algorithm in WHOLE_SIGNATURES:
+        return _whole_scheme(parameters, algorithm, digested)
     rsa = algorithm in RSA
     if not rsa and algorithm not in EC:
         raise InvalidParametersError("the key does not sign")
-    if parameters.cryptographic_algorithm is not None and (parameters.cryptographic_algorithm in RSA) != rsa:
+    if parameters.cryptographic_algorithm is not None and parameters.cryptographic_algorithm not in (
+        RSA if rsa else EC
+    ):
         raise InvalidParametersError("the Cryptographic Algorithm is not the key's")
     padding, hashing = parameters.padding_method, parameters.hashing_algorithm
     if parameters.digital_signature_algorithm is not None:
@@ -318,11 +280,12 @@ def signature_scheme(
         if hashing is None and padding == PaddingMethod.PSS:
             raise InvalidParametersError("PSS needs a Hashing Algorithm")
     else:
-        hashing = _offered(hashing)
+        hashing = _with_rsa(_offered(hashing)) if rsa else _offered(hashing)
         if digested is not None and len(digested) != DIGEST_SIZES[hashing]:
             raise InvalidParametersError("the Digested Data does not have the length of the Hashing Algorithm")
     if not rsa:
-        return SignatureScheme(None, hashing, None, None)
+        low_s = parameters.digital_signature_algorithm == vendor.ECDSA_LOW_S_WITH_SHA256
+        return SignatureScheme(None, hashing, None, None, low_s)
     if padding == _PKCS1:
         return SignatureScheme(_PKCS1, hashing, None, None)
     if parameters.trailer_field not in (None, 1):
@@ -331,6 +294,47 @@ def signature_scheme(
     if salt is not None and salt < 0:
         raise InvalidParametersError("the Salt Length is negative")
     return SignatureScheme(PaddingMethod.PSS, hashing, _mask_hashing(parameters) or hashing, salt)
+
+
+WHOLE_SIGNATURES = frozenset(
+    {
+        CryptographicAlgorithm.SM2,
+        CryptographicAlgorithm.ED25519,
+        vendor.ML_DSA_44,
+        vendor.ML_DSA_65,
+        vendor.ML_DSA_87,
+    }
+)
+"""Signatures that hash the data by themselves, with the key or the signature's own numbers in front of it."""
+
+
+def _whole_scheme(
+    parameters: CryptographicParameters, algorithm: CryptographicAlgorithm | None, digested: bytes | None
+) -> SignatureScheme:
+    """The algorithm says it all: RFC 8032 (pure Ed25519), FIPS 204 (pure ML-DSA, empty context), and GB/T 32918.2.
+
+    SM2 takes the signer's identifier as the P Source, and as Digested Data e = SM3(Z || M).
+    """
+    if parameters.padding_method not in (None, PaddingMethod.NONE):
+        raise InvalidParametersError("this signature takes no Padding Method")
+    named = parameters.digital_signature_algorithm
+    if algorithm == CryptographicAlgorithm.SM2:
+        _sm2_only(parameters)
+        if named not in (None, vendor.SM2_WITH_SM3):
+            raise InvalidParametersError("the Digital Signature Algorithm is not for this key")
+        if digested is not None and len(digested) != DIGEST_SIZES[vendor.SM3]:
+            raise InvalidParametersError("the Digested Data does not have the length of the Hashing Algorithm")
+        identifier = DEFAULT_IDENTIFIER if parameters.p_source is None else parameters.p_source
+        if len(identifier) > LONGEST_IDENTIFIER:
+            raise InvalidParametersError(f"the signer's identifier has {LONGEST_IDENTIFIER} bytes at most")
+        return SignatureScheme(None, None, None, None, identifier=identifier)
+    if named is not None or parameters.hashing_algorithm is not None:
+        raise InvalidParametersError("this signature takes neither hash nor Digital Signature Algorithm")
+    if parameters.cryptographic_algorithm not in (None, algorithm):
+        raise InvalidParametersError("the Cryptographic Algorithm is not the key's")
+    if digested is not None:
+        raise InvalidParametersError("this signature is made of the data itself, not of a digest")
+    return SignatureScheme(None, None, None, None)
 
 
 def _named(
@@ -361,7 +365,6 @@ def _default_hashing(rsa: bool, length: int, digested: bytes | None) -> HashingA
 
 
 # --- MACs
-# ----------------------------------------------------------------------------------------------------
 
 
 def mac_scheme(

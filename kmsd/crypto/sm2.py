@@ -116,7 +116,6 @@ class Sm2PrivateKey:
 
 
 # --- keys from what there is of them
-# ---------------------------------------------------------------------------------
 
 
 def generate() -> Sm2PrivateKey:
@@ -228,7 +227,6 @@ def _expect(found: bytes, expected: bytes) -> None:
 
 
 # --- ciphertexts
-# --------------------------------------------------------------------------------------------------------
 
 
 def to_der(ciphertext: bytes) -> bytes:
@@ -262,7 +260,6 @@ def _raw(encoded: bytes) -> bytes:
 
 
 # --- whether it works here
-# ----------------------------------------------------------------------------------------------
 
 # GB/T 32918.5 Annex A.2 and C.2, the same as GM/T 0003.5.
 _TEST_KEY = 0x3945208F7B2144B13F36E38AC6D39F95889393692860B51A42FB81EF4DF7C5B8

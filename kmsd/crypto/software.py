@@ -7,17 +7,21 @@ process's memory than to its speed, since opening a blob takes a few microsecond
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from kmsd.crypto import asymmetric, keyformats, parameters, signatures, streams, symmetric
+from kmsd.crypto import asymmetric, ciphers, keyformats, parameters, signatures, sm2, streams, symmetric
 from kmsd.crypto.derivation import derive
 from kmsd.crypto.errors import InvalidParametersError, KeyMaterialError, UnsupportedError
 from kmsd.crypto.provider import Capabilities, Derivation, Encrypted, KeyReference, NewKey, Stream
 from kmsd.crypto.sealing import Sealing
+from kmsd.domain.algorithms import CURVE_BY_LENGTH, FIXED_LENGTHS
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse, Purpose
+from protocol import vendor
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -33,38 +37,50 @@ Algorithm = CryptographicAlgorithm
 _HMAC_LENGTHS = frozenset(range(112, 1025, 8))
 """Bits of the HMAC keys that are generated (NIST SP 800-131A: 112 at least)."""
 
-CAPABILITIES = Capabilities(
-    key_algorithms=frozenset(
-        {
-            *((Algorithm.AES, length) for length in symmetric.AES_LENGTHS),
-            *((algorithm, length) for algorithm in parameters.HMACS for length in _HMAC_LENGTHS),
-            *((Algorithm.RSA, length) for length in asymmetric.RSA_LENGTHS),
-            *((algorithm, length) for algorithm in parameters.EC for length in asymmetric.CURVE_BY_LENGTH),
-        }
-    ),
-    curves=asymmetric.GENERATED_CURVES,
-    cipher_modes=frozenset(
-        (Algorithm.AES, mode)
-        for mode in (
-            BlockCipherMode.ECB,
-            BlockCipherMode.CBC,
-            BlockCipherMode.CTR,
-            BlockCipherMode.GCM,
-            BlockCipherMode.CMAC,
-            BlockCipherMode.NIST_KEY_WRAP,
-            BlockCipherMode.AES_KEY_WRAP_PADDING,
-        )
-    ),
-    paddings=frozenset(
-        {
-            (PaddingMethod.PKCS1_V1_5, None),
-            *((PaddingMethod.OAEP, hashing) for hashing in parameters.DIGEST_SIZES),
-        }
-    ),
-    signatures=parameters.SIGNATURE_ALGORITHMS,
-    macs=frozenset({*parameters.HMACS, Algorithm.AES}),
-    key_wrap=True,
-)
+_LENGTHS: dict[Algorithm, Iterable[int]] = {
+    **{algorithm: cipher.sizes for algorithm, cipher in ciphers.CIPHERS.items()},
+    Algorithm.DES3: ciphers.DES3_SIZES,
+    **dict.fromkeys(parameters.HMACS, _HMAC_LENGTHS),
+}
+"""Bits of the symmetric keys that are generated."""
+
+
+@cache
+def capabilities() -> Capabilities:
+    """What software does here: SM2 where the system's libcrypto has it, all else everywhere."""
+    has_sm2 = sm2.support().available
+    fixed = {(algorithm, length) for algorithm, length in FIXED_LENGTHS.items() if algorithm != Algorithm.SM2}
+    return Capabilities(
+        key_algorithms=frozenset(
+            {
+                *((algorithm, length) for algorithm, lengths in _LENGTHS.items() for length in lengths),
+                *((Algorithm.RSA, length) for length in asymmetric.RSA_LENGTHS),
+                *((algorithm, length) for algorithm in parameters.EC for length in CURVE_BY_LENGTH),
+                *fixed,
+                *({(Algorithm.SM2, sm2.BITS)} if has_sm2 else ()),
+            }
+        ),
+        curves=asymmetric.GENERATED_CURVES | {RecommendedCurve.CURVE25519},
+        cipher_modes=frozenset(
+            {
+                *((algorithm, mode) for algorithm, cipher in ciphers.CIPHERS.items() for mode in cipher.modes),
+                (Algorithm.AES, BlockCipherMode.CMAC),
+                (Algorithm.AES, BlockCipherMode.NIST_KEY_WRAP),
+                (Algorithm.AES, BlockCipherMode.AES_KEY_WRAP_PADDING),
+            }
+        ),
+        paddings=frozenset(
+            {
+                (PaddingMethod.PKCS1_V1_5, None),
+                *((PaddingMethod.OAEP, hashing) for hashing in parameters.DIGEST_SIZES if hashing != vendor.SM3),
+                *({(vendor.SM2_C1C3C2, None), (vendor.SM2_DER, None)} if has_sm2 else ()),
+            }
+        ),
+        signatures=parameters.SIGNATURE_ALGORITHMS | ({vendor.SM2_WITH_SM3} if has_sm2 else set()),
+        macs=frozenset({*parameters.HMACS, Algorithm.AES}),
+        key_wrap=True,
+    )
+
 
 _SHORT = 64 * 1024
 """Bytes of data up to which a symmetric call is short."""
@@ -75,22 +91,25 @@ class SoftwareProvider:
     """The Provider (kmsd.crypto.provider) whose keys are sealed by a Sealing."""
 
     protection = ProtectionLevel.SOFTWARE
-    capabilities = CAPABILITIES
 
     def __init__(self, sealing: Sealing) -> None:
         self._sealing = sealing
+        self.capabilities = capabilities()
 
     # --- making and keeping ---
 
     def generate(self, reference: KeyReference) -> NewKey:
         """A symmetric or HMAC key of `reference.length` bits. Raises UnsupportedError."""
+        algorithm, length = reference.algorithm, reference.length
         if (
             reference.object_type != ObjectType.SYMMETRIC_KEY
-            or (reference.algorithm, reference.length) not in CAPABILITIES.key_algorithms
-            or reference.algorithm in parameters.RSA | parameters.EC
+            or algorithm is None
+            or length not in _LENGTHS.get(algorithm, ())
         ):
             raise UnsupportedError("symmetric keys of this algorithm and length are not supported")
-        return self._keep(reference, os.urandom(reference.length // 8), KeyFormatType.RAW)
+        if algorithm == Algorithm.DES3:
+            return self._keep(reference, _with_parity(os.urandom(ciphers.DES3_SIZES[length] // 8)), KeyFormatType.RAW)
+        return self._keep(reference, os.urandom(length // 8), KeyFormatType.RAW)
 
     def generate_pair(
         self, public: KeyReference, private: KeyReference, curve: RecommendedCurve | None
@@ -104,11 +123,15 @@ class SoftwareProvider:
             key = asymmetric.generate_rsa(private.length)
         elif private.algorithm in parameters.EC:
             key = asymmetric.generate_ec(private.length, curve)
+        elif private.algorithm is not None and private.length in (0, FIXED_LENGTHS.get(private.algorithm)):
+            key = asymmetric.generate(private.algorithm)
         else:
-            raise UnsupportedError("key pairs of this algorithm are not supported")
+            raise UnsupportedError("key pairs of this algorithm and length are not supported")
+        length = asymmetric.size_of(key)
+        spki = asymmetric.spki(asymmetric.public_of(key))
         return (
-            self._keep(replace(public, length=key.key_size), asymmetric.spki(key.public_key()), KeyFormatType.X_509),
-            self._keep(replace(private, length=key.key_size), asymmetric.pkcs8(key), KeyFormatType.PKCS_8),
+            self._keep(replace(public, length=length), spki, KeyFormatType.X_509),
+            self._keep(replace(private, length=length), asymmetric.pkcs8(key), KeyFormatType.PKCS_8),
         )
 
     def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
@@ -137,27 +160,36 @@ class SoftwareProvider:
 
     def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted:
         if use.object_type == ObjectType.SYMMETRIC_KEY:
-            scheme = parameters.cipher_scheme(use.parameters)
-            return symmetric.encrypt(self._aes(use), scheme, data, iv, aad)
+            scheme = self._cipher(use)
+            return symmetric.encrypt(self._open(use), scheme, data, iv, aad)
         key = self._public(use)
+        if isinstance(key, sm2.Sm2PublicKey):
+            _refuse(iv, aad, None)
+            in_der = parameters.sm2_writes_der(use.parameters)
+            ciphertext = key.encrypt(data)
+            return Encrypted(sm2.to_der(ciphertext) if in_der else ciphertext)
         if not isinstance(key, rsa.RSAPublicKey):
-            raise UnsupportedError("elliptic curve keys do not encrypt")
+            raise UnsupportedError("keys of this kind do not encrypt")
         _refuse(iv, aad, None)
         return Encrypted(asymmetric.rsa_encrypt(key, parameters.rsa_scheme(use.parameters), data))
 
     def decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
         if use.object_type == ObjectType.SYMMETRIC_KEY:
-            scheme = parameters.cipher_scheme(use.parameters)
-            return symmetric.decrypt(self._aes(use), scheme, data, iv, aad, tag)
+            scheme = self._cipher(use)
+            return symmetric.decrypt(self._open(use), scheme, data, iv, aad, tag)
         key = self._private(use)
+        if isinstance(key, sm2.Sm2PrivateKey):
+            _refuse(iv, aad, tag)
+            parameters.sm2_writes_der(use.parameters)
+            return key.decrypt(data)
         if not isinstance(key, rsa.RSAPrivateKey):
-            raise UnsupportedError("elliptic curve keys do not decrypt")
+            raise UnsupportedError("keys of this kind do not decrypt")
         _refuse(iv, aad, tag)
         return asymmetric.rsa_decrypt(key, parameters.rsa_scheme(use.parameters), data)
 
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
         key = self._private(use)
-        scheme = parameters.signature_scheme(use.parameters, signatures.algorithm_of(key), key.key_size, digested)
+        scheme = _signature_scheme(use, key, digested)
         return signatures.sign(key, scheme, data, digested)
 
     def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
@@ -167,7 +199,7 @@ class SoftwareProvider:
         if data is None and digested is None:
             raise InvalidParametersError("there is nothing to verify")
         try:
-            scheme = parameters.signature_scheme(use.parameters, signatures.algorithm_of(key), key.key_size, digested)
+            scheme = _signature_scheme(use, key, digested)
         except InvalidParametersError:
             return False
         return signatures.verify(key, scheme, data, digested, signature)
@@ -182,12 +214,12 @@ class SoftwareProvider:
     def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
         """NIST key wrap of `plaintext` under an AES key; OAEP or PKCS#1 v1.5 under an RSA public key."""
         if use.object_type == ObjectType.SYMMETRIC_KEY:
-            return symmetric.wrap(self._aes(use), parameters.wrap_mode(use.parameters), plaintext)
+            return symmetric.wrap(self._aes(use), ciphers.wrap_mode(use.parameters), plaintext)
         return self.encrypt(use, plaintext, None, None).data
 
     def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes:
         if use.object_type == ObjectType.SYMMETRIC_KEY:
-            return symmetric.unwrap(self._aes(use), parameters.wrap_mode(use.parameters), wrapped)
+            return symmetric.unwrap(self._aes(use), ciphers.wrap_mode(use.parameters), wrapped)
         return self.decrypt(use, wrapped, None, None, None)
 
     def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> Stream | None:
@@ -195,11 +227,13 @@ class SoftwareProvider:
             return None
         if use.purpose in (Purpose.MAC_GENERATE, Purpose.MAC_VERIFY):
             return streams.MacStream(*self._mac(use))
-        scheme = parameters.cipher_scheme(use.parameters)
+        scheme = self._cipher(use)
+        if scheme.mode in ciphers.WHOLE:
+            return None
         if use.purpose is Purpose.ENCRYPT:
-            return streams.EncryptStream(self._aes(use), scheme, iv or b"", aad)
+            return streams.EncryptStream(self._open(use), scheme, iv or b"", aad)
         if use.purpose is Purpose.DECRYPT and not scheme.tag_length:
-            return streams.DecryptStream(self._aes(use), scheme, iv or b"", aad)
+            return streams.DecryptStream(self._open(use), scheme, iv or b"", aad)
         return None
 
     def derive(self, use: KeyUse, derivation: Derivation) -> bytes:
@@ -213,8 +247,8 @@ class SoftwareProvider:
         return os.urandom(length)
 
     def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
-        """RSA takes 0.3 ms and more, a key pair of it far more; all else is a matter of `size` in bytes."""
-        return size <= _SHORT and algorithm not in parameters.RSA
+        """RSA, SM2 and ML-DSA take 0.3 ms and more; all else is a matter of `size` in bytes."""
+        return size <= _SHORT and algorithm not in _SLOW
 
     # --- within ---
 
@@ -233,16 +267,24 @@ class SoftwareProvider:
         reference = KeyReference(use.tenant, use.uid, use.object_type, use.algorithm, use.length)
         return self._sealing.open(reference, material.format, material.blob)
 
+    def _cipher(self, use: KeyUse) -> ciphers.CipherScheme:
+        scheme = ciphers.cipher_scheme(use.parameters, use.algorithm)
+        if use.purpose is Purpose.ENCRYPT and not ciphers.CIPHERS[scheme.algorithm].encrypts:
+            raise UnsupportedError(f"{scheme.algorithm.name} keys decrypt what is old, and encrypt nothing new")
+        return scheme
+
     def _aes(self, use: KeyUse) -> bytes:
-        if use.algorithm != Algorithm.AES:
-            raise UnsupportedError("keys of this algorithm do not encrypt here")
+        if use.algorithm != Algorithm.AES or use.length not in symmetric.AES_LENGTHS:
+            raise UnsupportedError("keys of this algorithm and length do not wrap here")
         return self._open(use)
 
     def _mac(self, use: KeyUse) -> tuple[bytes, HashingAlgorithm | None]:
         if use.object_type not in (ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA):
             raise InvalidParametersError("a MAC needs a symmetric key")
-        scheme = parameters.mac_scheme(use.parameters, use.algorithm)
-        return self._open(use), scheme
+        hashing = parameters.mac_scheme(use.parameters, use.algorithm)
+        if hashing is None and use.length not in symmetric.AES_LENGTHS:
+            raise UnsupportedError("keys of this length do no CMAC")
+        return self._open(use), hashing
 
     def _private(self, use: KeyUse) -> asymmetric.PrivateKey:
         if use.object_type != ObjectType.PRIVATE_KEY:
@@ -269,6 +311,20 @@ _CHECKED = frozenset(
 """What `store` looks into. The other kept formats are opaque to every operation."""
 
 
+_SLOW = parameters.RSA | parameters.WHOLE_SIGNATURES - {Algorithm.ED25519}
+
+
+def _signature_scheme(
+    use: KeyUse, key: asymmetric.PrivateKey | asymmetric.PublicKey, digested: bytes | None
+) -> parameters.SignatureScheme:
+    return parameters.signature_scheme(use.parameters, asymmetric.algorithm_of(key), asymmetric.size_of(key), digested)
+
+
+def _with_parity(key: bytes) -> bytes:
+    """A DES key whose bytes have an odd number of ones each (FIPS 46-3)."""
+    return bytes(byte ^ (byte.bit_count() + 1 & 1) for byte in key)
+
+
 def _refuse(iv: bytes | None, aad: bytes | None, tag: bytes | None) -> None:
     if iv or aad or tag:
-        raise InvalidParametersError("RSA takes no IV, additional data or tag")
+        raise InvalidParametersError("asymmetric encryption takes no IV, additional data or tag")

@@ -6,16 +6,15 @@ stream only collects, and is opened at its end.
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher, CipherContext, modes
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, CipherContext
 from cryptography.hazmat.primitives.hashes import Hash
 
 from kmsd.crypto import symmetric
+from kmsd.crypto.ciphers import WHOLE_BLOCKS, CipherScheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
 from kmsd.crypto.hashes import HASHES
-from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
 from kmsd.crypto.provider import Encrypted
-from protocol.enums import BlockCipherMode, HashingAlgorithm
+from protocol.enums import HashingAlgorithm
 
 
 class HashStream:
@@ -52,20 +51,18 @@ class MacStream:
 
 
 class EncryptStream:
-    """AES encryption; the IV is the caller's business by now."""
+    """Encryption in a mode that is not one of ciphers.WHOLE; the IV is the caller's business by now."""
 
     def __init__(self, key: bytes, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> None:
         symmetric.check_input(scheme, iv, aad)
         self._scheme = scheme
-        padding = symmetric.PADDINGS.get(scheme.padding)
+        padding = symmetric.padding_of(scheme)
         self._padder = padding.padder() if padding is not None else None
         self._context: CipherContext | AEADEncryptionContext
-        if scheme.mode == BlockCipherMode.GCM:
-            gcm = Cipher(AES(key), modes.GCM(iv)).encryptor()
-            gcm.authenticate_additional_data(aad or b"")
-            self._context = gcm
+        if scheme.tag_length:
+            self._context = symmetric.sealing(key, scheme, iv, aad)
         else:
-            self._context = Cipher(AES(key), symmetric.mode(scheme, iv)).encryptor()
+            self._context = symmetric.cipher(key, scheme, iv).encryptor()
         self._size = 0
 
     def update(self, data: bytes) -> bytes:
@@ -78,7 +75,7 @@ class EncryptStream:
         rest = self.update(data)
         if self._padder is not None:
             rest += self._context.update(self._padder.finalize())
-        elif self._scheme.mode in _WHOLE_BLOCKS and self._size % AES_BLOCK:
+        elif self._scheme.mode in WHOLE_BLOCKS and self._size % self._scheme.block:
             raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
         rest += self._context.finalize()
         if isinstance(self._context, AEADEncryptionContext):
@@ -87,14 +84,14 @@ class EncryptStream:
 
 
 class DecryptStream:
-    """AES decryption in a mode that does not authenticate."""
+    """Decryption in a mode that does not authenticate."""
 
     def __init__(self, key: bytes, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> None:
         symmetric.check_input(scheme, iv, aad)
         self._scheme = scheme
-        padding = symmetric.PADDINGS.get(scheme.padding)
+        padding = symmetric.padding_of(scheme)
         self._unpadder = padding.unpadder() if padding is not None else None
-        self._context = Cipher(AES(key), symmetric.mode(scheme, iv)).decryptor()
+        self._context = symmetric.cipher(key, scheme, iv).decryptor()
         self._size = 0
 
     def update(self, data: bytes) -> bytes:
@@ -106,7 +103,7 @@ class DecryptStream:
         if tag is not None:
             raise InvalidParametersError(f"{self._scheme.mode.name} takes no Authenticated Encryption Tag")
         rest = self.update(data)
-        if self._scheme.mode in _WHOLE_BLOCKS and self._size % AES_BLOCK:
+        if self._scheme.mode in WHOLE_BLOCKS and self._size % self._scheme.block:
             raise InvalidParametersError("the Data is not a whole number of blocks")
         last = self._context.finalize()
         if self._unpadder is None:
@@ -115,6 +112,3 @@ class DecryptStream:
             return Encrypted(rest + self._unpadder.update(last) + self._unpadder.finalize())
         except ValueError:
             raise CryptographicFailureError() from None
-
-
-_WHOLE_BLOCKS = frozenset({BlockCipherMode.ECB, BlockCipherMode.CBC})

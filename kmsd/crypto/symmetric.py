@@ -1,14 +1,23 @@
-"""AES and MACs on key bytes: what the software provider does once a key is unsealed."""
+"""Ciphers and MACs on key bytes: what the software provider does once a key is unsealed."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import padding as paddings
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers import (
+    AEADDecryptionContext,
+    AEADEncryptionContext,
+    Cipher,
+    CipherAlgorithm,
+    CipherContext,
+    modes,
+)
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4, ChaCha20
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.keywrap import (
@@ -19,52 +28,132 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
+from kmsd.crypto.ciphers import WHOLE_BLOCKS, CipherScheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, MissingIVError
 from kmsd.crypto.hashes import HASHES
-from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
 from kmsd.crypto.provider import Encrypted
-from protocol.enums import BlockCipherMode, HashingAlgorithm, PaddingMethod
+from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod
 
 AES_LENGTHS = frozenset({128, 192, 256})
 """Bits."""
 
-PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
-    PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
-    PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
+_PADDINGS: dict[PaddingMethod, Callable[[int], paddings.PKCS7 | paddings.ANSIX923]] = {
+    PaddingMethod.PKCS5: paddings.PKCS7,
+    PaddingMethod.ANSI_X9_23: paddings.ANSIX923,
 }
 
 
+def _triple_des(key: bytes) -> TripleDES:
+    return TripleDES(key if len(key) == 24 else key + key[:8])
+
+
+_ALGORITHMS: dict[CryptographicAlgorithm, Callable[[bytes], CipherAlgorithm]] = {
+    CryptographicAlgorithm.AES: AES,
+    CryptographicAlgorithm.SM4: SM4,
+    CryptographicAlgorithm.DES3: _triple_des,
+}
+
+_XTS_LEAST = 16
+_CCM_LENGTHS = 15
+"""A CCM nonce of n bytes leaves 15 - n for the data's length (NIST SP 800-38C appendix A.1)."""
+
+
+def padding_of(scheme: CipherScheme) -> paddings.PKCS7 | paddings.ANSIX923 | None:
+    """The padding, None where the data is whole blocks or the mode needs none."""
+    made = _PADDINGS.get(scheme.padding)
+    return None if made is None else made(scheme.block * 8)
+
+
+_Plain = modes.CBC | modes.CTR | modes.ECB | modes.XTS | None
+
+
+def cipher(key: bytes, scheme: CipherScheme, iv: bytes) -> Cipher[_Plain]:
+    """Algorithm, key and mode, of those that do not authenticate.
+
+    Raises InvalidParametersError where the key does not fit the mode.
+    """
+    if scheme.algorithm == CryptographicAlgorithm.CHACHA20:
+        return Cipher(ChaCha20(key, counter_block(scheme, iv)), None)
+    made = _MODES[scheme.mode](scheme, iv)
+    if (len(key) == 64) != (scheme.mode == BlockCipherMode.XTS) and len(key) != 32:
+        raise InvalidParametersError(f"a key of this length is not for {scheme.mode.name}")
+    try:
+        return Cipher(_ALGORITHMS[scheme.algorithm](key), made)
+    except ValueError:  # the two halves of an XTS key are equal
+        raise InvalidParametersError(f"the key is not for {scheme.mode.name}") from None
+
+
+_MODES: dict[BlockCipherMode, Callable[[CipherScheme, bytes], modes.CBC | modes.CTR | modes.ECB | modes.XTS]] = {
+    BlockCipherMode.ECB: lambda scheme, iv: modes.ECB(),  # noqa: S305 -- a mode of the specification
+    BlockCipherMode.CBC: lambda scheme, iv: modes.CBC(iv),
+    BlockCipherMode.CTR: lambda scheme, iv: modes.CTR(counter_block(scheme, iv)),
+    BlockCipherMode.XTS: lambda scheme, iv: modes.XTS(iv),
+}
+
+
+def _aead(key: bytes, scheme: CipherScheme) -> AESGCM | AESCCM | ChaCha20Poly1305 | None:
+    """The ready-made construction with the tag of this length, where there is one."""
+    if scheme.mode == BlockCipherMode.AEAD:
+        return ChaCha20Poly1305(key)
+    if scheme.mode == BlockCipherMode.CCM:
+        return AESCCM(_single(key, scheme), scheme.tag_length)
+    if scheme.algorithm == CryptographicAlgorithm.AES and scheme.tag_length == 16:
+        return AESGCM(_single(key, scheme))
+    return None
+
+
+def _single(key: bytes, scheme: CipherScheme) -> bytes:
+    if len(key) * 8 not in AES_LENGTHS:
+        raise InvalidParametersError(f"a key of this length is not for {scheme.mode.name}")
+    return key
+
+
 def encrypt(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted:
-    """AES in the scheme's mode; chooses an IV where none is given. Raises InvalidParametersError."""
+    """Chooses an IV where none is given. Raises InvalidParametersError."""
     chosen = None
     if iv is None:
         iv = choose_iv(scheme)
         chosen = iv or None
     check_input(scheme, iv, aad)
-    if scheme.mode == BlockCipherMode.GCM:
-        both = AESGCM(key).encrypt(iv, data, aad)
-        end = len(data)
-        return Encrypted(both[:end], chosen, both[end : end + scheme.tag_length])
-    return Encrypted(_run(Cipher(AES(key), mode(scheme, iv)).encryptor(), _pad(scheme, data)), chosen)
+    _check_size(scheme, iv, len(data))
+    if not scheme.tag_length:
+        return Encrypted(_run(cipher(key, scheme, iv).encryptor(), _pad(scheme, data)), chosen)
+    aead = _aead(key, scheme)
+    if aead is not None:
+        both = aead.encrypt(iv, data, aad)
+        return Encrypted(both[: len(data)], chosen, both[len(data) :])
+    context = sealing(key, scheme, iv, aad)
+    text = _run(context, data)
+    return Encrypted(text, chosen, context.tag[: scheme.tag_length])
+
+
+def sealing(key: bytes, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> AEADEncryptionContext:
+    """Encryption with GCM, in parts."""
+    if scheme.algorithm == CryptographicAlgorithm.AES:
+        _single(key, scheme)
+    context = Cipher(_ALGORITHMS[scheme.algorithm](key), modes.GCM(iv)).encryptor()
+    context.authenticate_additional_data(aad or b"")
+    return context
 
 
 def decrypt(
     key: bytes, scheme: CipherScheme, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None
 ) -> bytes:
-    """AES in the scheme's mode. Raises InvalidParametersError, CryptographicFailureError."""
+    """Raises InvalidParametersError, CryptographicFailureError."""
     if iv is None:
         if scheme.iv_length:
             raise MissingIVError("the IV/Counter/Nonce is missing")
         iv = b""
     check_input(scheme, iv, aad)
-    if scheme.mode == BlockCipherMode.GCM:
-        return _open_gcm(key, scheme, data, iv, aad, tag)
+    if scheme.tag_length:
+        return _open(key, scheme, data, iv, aad, tag)
     if tag is not None:
         raise InvalidParametersError(f"{scheme.mode.name} takes no Authenticated Encryption Tag")
-    if scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
+    if scheme.mode in WHOLE_BLOCKS and len(data) % scheme.block:
         raise InvalidParametersError("the Data is not a whole number of blocks")
-    plaintext = _run(Cipher(AES(key), mode(scheme, iv)).decryptor(), data)
-    padding = PADDINGS.get(scheme.padding)
+    _check_size(scheme, iv, len(data))
+    plaintext = _run(cipher(key, scheme, iv).decryptor(), data)
+    padding = padding_of(scheme)
     if padding is None:
         return plaintext
     unpadder = padding.unpadder()
@@ -91,49 +180,62 @@ def check_input(scheme: CipherScheme, iv: bytes, aad: bytes | None) -> None:
     if aad and not scheme.tag_length:
         raise InvalidParametersError(f"{scheme.mode.name} takes no Authenticated Encryption Additional Data")
     size = len(iv)
-    if scheme.mode == BlockCipherMode.GCM:
-        sound = 8 <= size <= 128
+    if scheme.algorithm == CryptographicAlgorithm.CHACHA20:
+        sound = size in (8, 12) or (size == 16 and scheme.counter is None)
     elif scheme.mode == BlockCipherMode.CTR and scheme.counter is not None:
-        sound = 0 < size < AES_BLOCK
+        sound = 0 < size < scheme.block
     else:
-        sound = size == scheme.iv_length
+        sound = size in scheme.iv_lengths
     if not sound:
         raise InvalidParametersError("the IV/Counter/Nonce has the wrong length")
 
 
+def _check_size(scheme: CipherScheme, iv: bytes, size: int) -> None:
+    """Raise InvalidParametersError for as much or as little data as the mode does not take."""
+    if scheme.mode == BlockCipherMode.XTS and size < _XTS_LEAST:
+        raise InvalidParametersError(f"XTS takes {_XTS_LEAST} bytes of Data or more")
+    if scheme.mode == BlockCipherMode.CCM and size >> 8 * (_CCM_LENGTHS - len(iv)):
+        raise InvalidParametersError("the Data is too long for CCM with a nonce of this length")
+
+
 def counter_block(scheme: CipherScheme, iv: bytes) -> bytes:
-    """The first counter block of CTR: a full block as it came, or IV || Initial Counter Value (RFC 3686
-    §4)."""
-    if scheme.counter is None:
+    """The first counter block: a full block as it came, or IV || Initial Counter Value (RFC 3686 §4).
+
+    ChaCha20 has the counter in front, least significant byte first: 4 bytes with a nonce of 12 (RFC 8439 §2.3), 8 with
+    one of 8 (Bernstein's own), from 0 unless it is given.
+    """
+    if scheme.counter is None and len(iv) == 16:
         return iv
     try:
-        return iv + scheme.counter.to_bytes(AES_BLOCK - len(iv), "big")
+        if scheme.algorithm == CryptographicAlgorithm.CHACHA20:
+            return (scheme.counter or 0).to_bytes(16 - len(iv), "little") + iv
+        return iv + (scheme.counter or 0).to_bytes(scheme.block - len(iv), "big")
     except OverflowError:
         raise InvalidParametersError("the Initial Counter Value does not fit") from None
 
 
-def _open_gcm(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes, aad: bytes | None, tag: bytes | None) -> bytes:
+def _open(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes, aad: bytes | None, tag: bytes | None) -> bytes:
     if tag is None:
         raise InvalidParametersError("the Authenticated Encryption Tag is missing")
     if len(tag) != scheme.tag_length:
         raise InvalidParametersError("the Authenticated Encryption Tag does not have the Tag Length")
+    _check_size(scheme, iv, len(data))
+    aead = _aead(key, scheme)
     try:
-        if scheme.tag_length == 16:
-            return AESGCM(key).decrypt(iv, data + tag, aad)
-        context = Cipher(AES(key), modes.GCM(iv, tag, min_tag_length=scheme.tag_length)).decryptor()
-        context.authenticate_additional_data(aad or b"")
-        return _run(context, data)
+        if aead is not None:
+            return aead.decrypt(iv, data + tag, aad)
+        return _run(_opening(key, scheme, iv, aad, tag), data)
     except InvalidTag:
         raise CryptographicFailureError() from None
 
 
-def mode(scheme: CipherScheme, iv: bytes) -> modes.CBC | modes.CTR | modes.ECB:
-    """The mode of a scheme that does not authenticate."""
-    if scheme.mode == BlockCipherMode.CBC:
-        return modes.CBC(iv)
-    if scheme.mode == BlockCipherMode.CTR:
-        return modes.CTR(counter_block(scheme, iv))
-    return modes.ECB()  # noqa: S305 -- a mode of the specification
+def _opening(key: bytes, scheme: CipherScheme, iv: bytes, aad: bytes | None, tag: bytes) -> AEADDecryptionContext:
+    if scheme.algorithm == CryptographicAlgorithm.AES:
+        _single(key, scheme)
+    gcm = modes.GCM(iv, tag, min_tag_length=scheme.tag_length)
+    context = Cipher(_ALGORITHMS[scheme.algorithm](key), gcm).decryptor()
+    context.authenticate_additional_data(aad or b"")
+    return context
 
 
 def _run(context: CipherContext, data: bytes) -> bytes:
@@ -141,11 +243,11 @@ def _run(context: CipherContext, data: bytes) -> bytes:
 
 
 def _pad(scheme: CipherScheme, data: bytes) -> bytes:
-    padding = PADDINGS.get(scheme.padding)
+    padding = padding_of(scheme)
     if padding is not None:
         padder = padding.padder()
         return padder.update(data) + padder.finalize()
-    if scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
+    if scheme.mode in WHOLE_BLOCKS and len(data) % scheme.block:
         raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
     return data
 

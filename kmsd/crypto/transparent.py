@@ -1,5 +1,9 @@
-"""RSA and elliptic curve keys in every Key Format Type, as structures and as DER (KMIP 1.4 §2.1.7,
-§9.1.3.2.3)."""
+"""Keys of pairs in every Key Format Type, as structures and as DER (KMIP 1.4 §2.1.7, §9.1.3.2.3).
+
+KMIP names Curve25519 among the curves of the transparent structures and does not say how. Here the Q String is the
+32 bytes of RFC 7748, and D the private key's 32 bytes as a number, the first byte the least significant,
+which is how RFC 7748 §5 reads them.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,20 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from kmsd.crypto import rawkeys, sm2
 from kmsd.crypto.asymmetric import (
     CURVES,
     PUBLIC_EXPONENT,
+    ClassicPrivateKey,
+    ClassicPublicKey,
     PrivateKey,
     PublicKey,
-    curve_of,
+    RawPrivateKey,
+    RawPublicKey,
+    curve_name,
     is_encrypted,
     load_private,
     load_public,
@@ -25,7 +34,14 @@ from kmsd.crypto.asymmetric import (
     spki,
 )
 from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
-from protocol.enums import KeyCompressionType, KeyFormatType, ObjectType, RecommendedCurve
+from protocol import vendor
+from protocol.enums import (
+    CryptographicAlgorithm,
+    KeyCompressionType,
+    KeyFormatType,
+    ObjectType,
+    RecommendedCurve,
+)
 from protocol.objects import (
     TransparentECPrivateKey,
     TransparentECPublicKey,
@@ -34,9 +50,6 @@ from protocol.objects import (
 )
 
 Format = KeyFormatType
-
-RSA_KEYS = (rsa.RSAPrivateKey, rsa.RSAPublicKey)
-PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)
 
 MAX_RSA_LENGTH = 8192
 """Bits of the RSA keys that are taken in."""
@@ -60,13 +73,22 @@ _EC_PUBLIC_FORMATS = (
 
 
 # --- read
-# ----------------------------------------------------------------------------------------------------
 
 
-def read(object_type: ObjectType, format_: KeyFormatType, material: object) -> PrivateKey | PublicKey:
-    """A key from its Key Material. Raises KeyMaterialError for whatever is no such key."""
+def read(
+    object_type: ObjectType,
+    format_: KeyFormatType,
+    material: object,
+    algorithm: CryptographicAlgorithm | None = None,
+) -> PrivateKey | PublicKey:
+    """A key from its Key Material; bytes in the format Raw need the algorithm to be known.
+
+    Raises KeyMaterialError for whatever is no such key.
+    """
     private = object_type == ObjectType.PRIVATE_KEY
     if isinstance(material, bytes):
+        if format_ == Format.RAW:
+            return rawkeys.read(private, algorithm, material)
         return _read_der(private, format_, material)
     reader = (_PRIVATE_READERS if private else _PUBLIC_READERS).get(format_)
     if reader is None or not isinstance(material, reader[0]):
@@ -183,14 +205,22 @@ def _curve(name: RecommendedCurve) -> ec.EllipticCurve:
     return curve
 
 
-def _ec_private(material: TransparentECPrivateKey) -> ec.EllipticCurvePrivateKey:
+def _ec_private(material: TransparentECPrivateKey) -> PrivateKey:
+    if material.recommended_curve == vendor.SM2P256V1:
+        return sm2.private_from_value(material.d)
+    if material.recommended_curve == RecommendedCurve.CURVE25519:
+        return x25519.X25519PrivateKey.from_private_bytes(material.d.to_bytes(32, "little"))
     curve = _curve(material.recommended_curve)
     if not 0 < material.d < 1 << curve.key_size:
         raise ValueError("out of range")
     return ec.derive_private_key(material.d, curve)
 
 
-def _ec_public(material: TransparentECPublicKey) -> ec.EllipticCurvePublicKey:
+def _ec_public(material: TransparentECPublicKey) -> PublicKey:
+    if material.recommended_curve == vendor.SM2P256V1:
+        return sm2.public_from_point(material.q_string)
+    if material.recommended_curve == RecommendedCurve.CURVE25519:
+        return x25519.X25519PublicKey.from_public_bytes(material.q_string)
     return ec.EllipticCurvePublicKey.from_encoded_point(_curve(material.recommended_curve), material.q_string)
 
 
@@ -204,7 +234,7 @@ _PUBLIC_READERS: dict[KeyFormatType, tuple[type, Callable[[Any], PublicKey]]] = 
 }
 
 
-def certificate_key(der: bytes) -> PublicKey | None:
+def certificate_key(der: bytes) -> ClassicPublicKey | None:
     """The public key of an X.509 certificate, None for a kind that kmsd does not use. Raises
     KeyMaterialError."""
     try:
@@ -224,7 +254,6 @@ _KNOWN_CURVES = frozenset(curve.name for curve in CURVES.values())
 
 
 # --- write
-# ---------------------------------------------------------------------------------------------------
 
 
 def write(key: PrivateKey | PublicKey, wanted: KeyFormatType, compression: KeyCompressionType | None = None) -> object:
@@ -232,10 +261,12 @@ def write(key: PrivateKey | PublicKey, wanted: KeyFormatType, compression: KeyCo
 
     Compression is of the Q String of elliptic curve keys only (1.4 §2.1.3: "By default [...] uncompressed").
     """
-    if compression is not None and not isinstance(key, ec.EllipticCurvePublicKey):
-        raise UnsupportedError("the Key Compression Type is for elliptic curve public keys")
-    if isinstance(key, ec.EllipticCurvePublicKey):
+    if isinstance(key, ec.EllipticCurvePublicKey | sm2.Sm2PublicKey):
         return _write_ec_public(key, wanted, compression)
+    if compression is not None:
+        raise UnsupportedError("the Key Compression Type is for elliptic curve public keys")
+    if wanted == Format.RAW and isinstance(key, RawPrivateKey | RawPublicKey):
+        return rawkeys.write(key)
     for kind, writers in _WRITERS.items():
         if isinstance(key, kind) and wanted in writers:
             return writers[wanted](key)
@@ -250,20 +281,23 @@ _POINTS: dict[KeyCompressionType | None, PublicFormat] = {
 
 
 def _write_ec_public(
-    key: ec.EllipticCurvePublicKey, wanted: KeyFormatType, compression: KeyCompressionType | None
+    key: ec.EllipticCurvePublicKey | sm2.Sm2PublicKey, wanted: KeyFormatType, compression: KeyCompressionType | None
 ) -> object:
     form = _POINTS.get(compression)
     if form is None:
         raise UnsupportedError("the Key Compression Type is not supported")
     if wanted in _EC_PUBLIC_FORMATS:
+        if isinstance(key, sm2.Sm2PublicKey):
+            point = key.point if form is PublicFormat.UncompressedPoint else key.compressed
+            return TransparentECPublicKey(recommended_curve=vendor.SM2P256V1, q_string=point)
         point = key.public_bytes(Encoding.X962, form)
-        return TransparentECPublicKey(recommended_curve=curve_of(key), q_string=point)
+        return TransparentECPublicKey(recommended_curve=curve_name(key), q_string=point)
     if wanted == Format.X_509 and form is PublicFormat.UncompressedPoint:
         return spki(key)
     raise UnsupportedError("the key is not available in this Key Format Type")
 
 
-def _traditional(key: PrivateKey) -> bytes:
+def _traditional(key: ClassicPrivateKey) -> bytes:
     """PKCS#1 for RSA, SEC 1 (RFC 5915) for elliptic curves."""
     return key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 
@@ -292,7 +326,20 @@ def _transparent_rsa_public(key: rsa.RSAPublicKey) -> TransparentRSAPublicKey:
 
 
 def _transparent_ec(key: ec.EllipticCurvePrivateKey) -> TransparentECPrivateKey:
-    return TransparentECPrivateKey(recommended_curve=curve_of(key), d=key.private_numbers().private_value)
+    return TransparentECPrivateKey(recommended_curve=curve_name(key), d=key.private_numbers().private_value)
+
+
+def _transparent_sm2(key: sm2.Sm2PrivateKey) -> TransparentECPrivateKey:
+    return TransparentECPrivateKey(recommended_curve=vendor.SM2P256V1, d=key.value)
+
+
+def _transparent_x25519(key: x25519.X25519PrivateKey) -> TransparentECPrivateKey:
+    value = int.from_bytes(key.private_bytes_raw(), "little")
+    return TransparentECPrivateKey(recommended_curve=RecommendedCurve.CURVE25519, d=value)
+
+
+def _transparent_x25519_public(key: x25519.X25519PublicKey) -> TransparentECPublicKey:
+    return TransparentECPublicKey(recommended_curve=RecommendedCurve.CURVE25519, q_string=key.public_bytes_raw())
 
 
 _WRITERS: dict[type, dict[KeyFormatType, Callable[[Any], object]]] = {
@@ -311,4 +358,19 @@ _WRITERS: dict[type, dict[KeyFormatType, Callable[[Any], object]]] = {
         Format.PKCS_8: pkcs8,
         **dict.fromkeys(_EC_PRIVATE_FORMATS, _transparent_ec),
     },
+    sm2.Sm2PrivateKey: {
+        Format.EC_PRIVATE_KEY: lambda key: key.sec1,
+        Format.PKCS_8: pkcs8,
+        **dict.fromkeys(_EC_PRIVATE_FORMATS, _transparent_sm2),
+    },
+    x25519.X25519PrivateKey: {
+        Format.PKCS_8: pkcs8,
+        **dict.fromkeys(_EC_PRIVATE_FORMATS, _transparent_x25519),
+    },
+    x25519.X25519PublicKey: {
+        Format.X_509: spki,
+        **dict.fromkeys(_EC_PUBLIC_FORMATS, _transparent_x25519_public),
+    },
+    **{kind: {Format.PKCS_8: pkcs8} for kind in rawkeys.PRIVATE_KINDS},
+    **{kind: {Format.X_509: spki} for kind in rawkeys.PUBLIC_KINDS},
 }

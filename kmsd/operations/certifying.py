@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kmsd.crypto import certification
+from kmsd.crypto.asymmetric import algorithm_of
 from kmsd.crypto.certification import Draft, Order
 from kmsd.crypto.parameters import resolve
-from kmsd.crypto.signatures import algorithm_of
 from kmsd.domain import lifecycle, usage
 from kmsd.domain.errors import KmsError, invalid_field, wrong_state
 from kmsd.domain.locate import LocateQuery, matches

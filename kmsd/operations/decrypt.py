@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from kmsd.crypto.parameters import cipher_scheme
+from kmsd.crypto.ciphers import AUTHENTICATED, cipher_scheme
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context, refused
 from kmsd.operations.streaming import cipher_part, is_whole
 from kmsd.operations.using import permitted
-from protocol.enums import BlockCipherMode, ResultReason
+from protocol.enums import ResultReason
 from protocol.operations.decrypt import DecryptRequest, DecryptResponse
 from protocol.versions import V1_4
-
-AUTHENTICATED = frozenset({BlockCipherMode.GCM})
 
 
 async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
@@ -25,7 +23,7 @@ async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
     if ctx.version < V1_4 and use.permit.parameters.block_cipher_mode in AUTHENTICATED:
         # Authenticated Encryption Tag is a field since 1.4; before, the tag follows the ciphertext.
         with refused():
-            length = cipher_scheme(use.permit.parameters).tag_length
+            length = cipher_scheme(use.permit.parameters, use.key.algorithm).tag_length
         if len(data) < length:
             raise KmsError(ResultReason.CRYPTOGRAPHIC_FAILURE, "cryptographic failure")
         data, tag = data[:-length], data[-length:]

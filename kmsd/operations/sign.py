@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import is_whole, signature_part
+from kmsd.operations.streaming import is_whole, signature_part, signed_input
 from kmsd.operations.using import permitted
 from protocol.operations.sign import SignRequest, SignResponse
 
@@ -17,7 +17,8 @@ async def handle(ctx: Context, request: SignRequest) -> SignResponse:
         use = await permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
     else:
         part = await signature_part(ctx, request, Purpose.SIGN)
-        use, digested = part.use, part.result.data
+        use = part.use
+        data, digested = signed_input(part)
         if not part.is_last:
             return SignResponse(unique_identifier=use.key.uid, correlation_value=part.correlation)
     signature = await ctx.crypto(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kmsd.domain.errors import KmsError
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context
-from kmsd.operations.streaming import is_whole, signature_part
+from kmsd.operations.streaming import is_whole, signature_part, signed_input
 from kmsd.operations.using import permitted
 from protocol.enums import ResultReason, ValidityIndicator
 from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
@@ -18,7 +18,8 @@ async def handle(ctx: Context, request: SignatureVerifyRequest) -> SignatureVeri
         use = await permitted(ctx, request.unique_identifier, Purpose.VERIFY, request.cryptographic_parameters)
     else:
         part = await signature_part(ctx, request, Purpose.VERIFY)
-        use, digested = part.use, part.result.data
+        use = part.use
+        data, digested = signed_input(part)
         if not part.is_last:
             return SignatureVerifyResponse(unique_identifier=use.key.uid, correlation_value=part.correlation)
         # The signature may come with the first part or with the last.

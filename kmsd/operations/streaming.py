@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from kmsd.crypto.parameters import cipher_scheme, signature_scheme
-from kmsd.crypto.provider import Encrypted, Provider
+from kmsd.crypto.ciphers import cipher_scheme
+from kmsd.crypto.parameters import WHOLE_SIGNATURES, signature_scheme
+from kmsd.crypto.provider import Encrypted, Provider, Stream
 from kmsd.crypto.streams import HashStream
 from kmsd.crypto.symmetric import choose_iv
 from kmsd.domain.errors import KmsError, invalid_field
@@ -104,7 +105,7 @@ def _iv(use: Use, purpose: Purpose, request: Any) -> tuple[bytes | None, bytes |
     given = getattr(request, "iv_counter_nonce", None)
     if given is not None or purpose is not Purpose.ENCRYPT or use.key.object_type != ObjectType.SYMMETRIC_KEY:
         return given, None
-    chosen = choose_iv(cipher_scheme(use.permit.parameters))
+    chosen = choose_iv(cipher_scheme(use.permit.parameters, use.key.algorithm))
     return chosen, chosen or None
 
 
@@ -123,7 +124,8 @@ def _whole(
 async def signature_part(ctx: Context, request: Any, purpose: Purpose) -> Part:
     """One part of Sign or Signature Verify: the data is hashed as it comes, the key is used at the end.
 
-    The result of the last part is the digest.
+    The result of the last part is the digest; or all the data, where the signature hashes by itself
+    (parameters.WHOLE_SIGNATURES).
     """
     if request.digested_data is not None:
         raise invalid_field("Digested Data is whole: it comes in one part")
@@ -131,13 +133,24 @@ async def signature_part(ctx: Context, request: Any, purpose: Purpose) -> Part:
 
     def begin(use: Use) -> OpenStream:
         scheme = signature_scheme(use.permit.parameters, use.key.algorithm, use.key.length, None)
-        if scheme.hashing is None:
+        stream: Stream
+        if use.key.algorithm in WHOLE_SIGNATURES:
+            stream = Collected(lambda data, tag: Encrypted(data))
+        elif scheme.hashing is None:
             raise invalid_field("a signature without a Hashing Algorithm is not made in parts")
-        stream = HashStream(scheme.hashing)
+        else:
+            stream = HashStream(scheme.hashing)
         more = getattr(request, "signature_data", None)
         return OpenStream(ctx.batch.identity, ctx.operation, use.key.uid, stream, more)
 
     return await _part(ctx, request, purpose, data, None, begin)
+
+
+def signed_input(part: Part) -> tuple[bytes | None, bytes | None]:
+    """(data, digest) that the key signs after the last part: one of them."""
+    if part.use.key.algorithm in WHOLE_SIGNATURES:
+        return part.result.data, None
+    return None, part.result.data
 
 
 async def hash_part(ctx: Context, request: Any) -> Part:

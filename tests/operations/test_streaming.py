@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmsd.crypto.parameters import CipherScheme
+from kmsd.crypto.ciphers import CipherScheme
 from kmsd.crypto.streams import DecryptStream, EncryptStream
 from kmsd.crypto.symmetric import decrypt, encrypt
 from kmsd.operations.open_streams import PER_CLIENT

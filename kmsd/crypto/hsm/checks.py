@@ -14,6 +14,7 @@ from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
 from kmsd.crypto import asymmetric, signatures, symmetric
+from kmsd.crypto.ciphers import CipherScheme
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.objects import (
     NOT_FOR_PRIVATE_KEYS,
@@ -27,7 +28,7 @@ from kmsd.crypto.hsm.objects import (
 )
 from kmsd.crypto.hsm.pool import Lease, SessionPool
 from kmsd.crypto.hsm.testkeys import TEST_KEY, rsa_key
-from kmsd.crypto.parameters import DIGEST_SIZES, CipherScheme, RsaScheme, SignatureScheme
+from kmsd.crypto.parameters import DIGEST_SIZES, RsaScheme, SignatureScheme
 from protocol.enums import BlockCipherMode, HashingAlgorithm, PaddingMethod, RecommendedCurve
 
 # Known to everybody, for this test only.
@@ -191,7 +192,9 @@ def _unwrapped(lease: Lease, kek: BoundKey, key_type: KeyType, wrapped: bytes, m
     return lease.create(unwrap, repeatable=False)
 
 
-def keeps_private(lease: Lease, key: asymmetric.PrivateKey, mechanism: Mechanism, extras: dict[Any, Any]) -> None:
+def keeps_private(
+    lease: Lease, key: asymmetric.ClassicPrivateKey, mechanism: Mechanism, extras: dict[Any, Any]
+) -> None:
     template = private_template(key)
     key_type = template[Attribute.KEY_TYPE]
     capabilities = table.PRIVATE[key_type]
@@ -221,7 +224,7 @@ def keeps_private(lease: Lease, key: asymmetric.PrivateKey, mechanism: Mechanism
     _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
-def _signs(key: BoundKey, public: asymmetric.PublicKey) -> None:
+def _signs(key: BoundKey, public: asymmetric.ClassicPublicKey) -> None:
     value = _VALUE
     if isinstance(public, ec.EllipticCurvePublicKey):
         signature = table.ecdsa_der(key.sign(value, mechanism=Mechanism.ECDSA))

@@ -36,7 +36,7 @@ def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | Non
     if not plaintext:
         raise KeyMaterialError("the Key Material is empty")
     if reference.object_type == ObjectType.SYMMETRIC_KEY and format_ == KeyFormatType.RAW:
-        taken = _secret(reference, plaintext, format_)
+        taken = _secret(reference, plaintext, format_, abilities)
     elif reference.object_type == ObjectType.PRIVATE_KEY:
         taken = _private(reference, plaintext, abilities)
     else:
@@ -46,12 +46,14 @@ def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | Non
     return taken
 
 
-def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType) -> Taken:
+def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType, abilities: Abilities) -> Taken:
     kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
     if reference.algorithm is None or kind is None:
         raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
-    parsed = keyformats.parse(reference.object_type, format_, plaintext, reference.algorithm, reference.length or None)
     hashing = HMACS.get(reference.algorithm)
+    if hashing is not None and hashing not in abilities.hmacs:
+        raise UnsupportedError(f"the token does not offer HMAC with {hashing.name}")
+    parsed = keyformats.parse(reference.object_type, format_, plaintext, reference.algorithm, reference.length or None)
     value = plaintext if hashing is None else table.hmac_value(hashing, plaintext)
     return Taken(
         replace(reference, length=parsed.length),
@@ -63,10 +65,12 @@ def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType) -
 
 def _private(reference: KeyReference, plaintext: bytes, abilities: Abilities) -> Taken:
     key = asymmetric.load_private(plaintext)
+    if not isinstance(key, asymmetric.ClassicPrivateKey):
+        raise UnsupportedError("the token keeps no private keys of this kind")
     if reference.length not in (0, key.key_size):
         raise KeyMaterialError("the key does not have the stated Cryptographic Length")
     key_type = KeyType.RSA if isinstance(key, rsa.RSAPrivateKey) else KeyType.EC
-    if isinstance(key, ec.EllipticCurvePrivateKey) and asymmetric.curve_of(key) not in abilities.curves:
+    if isinstance(key, ec.EllipticCurvePrivateKey) and asymmetric.curve_name(key) not in abilities.curves:
         raise UnsupportedError("the token does not offer the curve")
     if table.PRIVATE_TYPES.get(reference.algorithm or CryptographicAlgorithm.RSA) != key_type:
         raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")

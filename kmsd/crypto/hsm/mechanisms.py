@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, GCMParams, KeyType, Mechanism, MechanismFlag
 
 from kmsd.crypto.asymmetric import CURVES
+from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
 from kmsd.crypto.hashes import digest
-from kmsd.crypto.parameters import AES_BLOCK, DIGEST_SIZES, HMACS, CipherScheme, RsaScheme, SignatureScheme
+from kmsd.crypto.parameters import DIGEST_SIZES, HMACS, RsaScheme, SignatureScheme
 from kmsd.crypto.symmetric import counter_block
 from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod, RecommendedCurve
 

@@ -23,7 +23,7 @@ from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
-from kmsd.crypto.asymmetric import PrivateKey, curve_of
+from kmsd.crypto.asymmetric import ClassicPrivateKey, curve_name
 from kmsd.crypto.hsm.mechanisms import EC_PARAMETERS
 from kmsd.crypto.hsm.pool import Lease
 
@@ -242,7 +242,7 @@ def secret_template(key_type: KeyType, value: bytes) -> dict[Any, Any]:
     return {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: key_type, Attribute.VALUE: value}
 
 
-def private_template(key: PrivateKey) -> dict[Any, Any]:
+def private_template(key: ClassicPrivateKey) -> dict[Any, Any]:
     """C_CreateObject's template for a private key that a client brought."""
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.private_numbers()
@@ -262,7 +262,7 @@ def private_template(key: PrivateKey) -> dict[Any, Any]:
     return {
         Attribute.CLASS: ObjectClass.PRIVATE_KEY,
         Attribute.KEY_TYPE: KeyType.EC,
-        Attribute.EC_PARAMS: EC_PARAMETERS[curve_of(key)],
+        Attribute.EC_PARAMS: EC_PARAMETERS[curve_name(key)],
         Attribute.VALUE: key.private_numbers().private_value.to_bytes(size, "big"),
     }
 

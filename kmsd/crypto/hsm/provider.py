@@ -15,6 +15,7 @@ from pkcs11 import KeyType, Mechanism, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 
 from kmsd.crypto import asymmetric, keyformats, parameters, symmetric
+from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme, cipher_scheme, wrap_mode
 from kmsd.crypto.errors import (
     CryptographicFailureError,
     HsmUnavailableError,
@@ -30,11 +31,11 @@ from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
 from kmsd.crypto.hsm.objects import BoundKey, HandleCache, Shape
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
-from kmsd.crypto.parameters import AES_BLOCK, CipherScheme
 from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
 from kmsd.crypto.sealing import Sealing
 from kmsd.crypto.signatures import ecdsa_value
 from kmsd.crypto.software import SoftwareProvider
+from kmsd.domain.algorithms import CURVE_BY_LENGTH
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
 from protocol.enums import BlockCipherMode, CryptographicAlgorithm, KeyFormatType, ObjectType, RecommendedCurve
@@ -379,7 +380,7 @@ class HsmProvider:
     def _cipher_scheme(self, use: KeyUse) -> CipherScheme:
         if use.algorithm != Algorithm.AES:
             raise UnsupportedError("keys of this algorithm do not encrypt here")
-        scheme = parameters.cipher_scheme(use.parameters)
+        scheme = cipher_scheme(use.parameters, use.algorithm)
         if scheme.mode not in self._abilities.ciphers:
             raise UnsupportedError(f"the token does not offer AES with {scheme.mode.name}")
         return scheme
@@ -387,11 +388,11 @@ class HsmProvider:
     def _wrap_mode(self, use: KeyUse) -> BlockCipherMode:
         if use.algorithm != Algorithm.AES:
             raise UnsupportedError("keys of this algorithm do not wrap here")
-        return parameters.wrap_mode(use.parameters)
+        return wrap_mode(use.parameters)
 
     def _curve(self, curve: RecommendedCurve | None, length: int) -> tuple[RecommendedCurve, int]:
         if curve is None:
-            curve = asymmetric.CURVE_BY_LENGTH.get(length)
+            curve = CURVE_BY_LENGTH.get(length)
         if curve is None or curve not in self._abilities.curves:
             raise UnsupportedError("the token does not offer the curve")
         bits = asymmetric.CURVES[curve].key_size
