@@ -20,6 +20,8 @@ _DATES = (0, 1, -1, 1_800_000_000, 1_799_999_999, 1_800_000_001, 253_402_300_800
 _TEXTS = ("", "x-a", "y-a", "x", "Name", "Unique Identifier", "alias/a", "a" * 300, "\0", "Ω" * 40, "*", "%_", "../x")
 _TAGS = tuple(Tag)
 _MAXIMUM_DEPTH = 20
+_TO_PAYLOAD = 2
+"""Steps from a message to what its batch items hold; the first child of a message is its header."""
 _MAXIMUM_SIZE = 1 << 15
 
 Path = tuple[int, ...]
@@ -81,7 +83,14 @@ def _change(tree: Item, others: Sequence[bytes], rng: random.Random) -> Item:
     leaves = [(path, item) for path, item in places if item.type is not ItemType.STRUCTURE]
     if not leaves:
         return tree
-    path, item = rng.choice(leaves if rng.random() < 0.4 else places)
+    # Most of what is done to the header, and to how things are put together, ends at the decoder.
+    if deep := [(path, item) for path, item in leaves if len(path) > _TO_PAYLOAD and path[0] > 0]:
+        if rng.random() < 0.6:
+            path, item = rng.choice(deep)
+            return _replace(tree, path, _revalued(item, [], others, rng))
+        if rng.random() < 0.8:
+            places = [(path, item) for path, item in places if len(path) > _TO_PAYLOAD and path[0] > 0]
+    path, item = rng.choice(places)
     return _replace(tree, path, rng.choice(_CHANGES)(item, [item for _, item in places], others, rng))
 
 
