@@ -13,7 +13,7 @@ import pytest
 from protocol.enums import ResultReason, ResultStatus
 from tests.fuzz import mutation, seeds, targets
 
-MUTATIONS = int(os.environ.get("KMSD_FUZZ", "15000"))
+MUTATIONS = int(os.environ.get("KMSD_FUZZ", "10000"))
 
 
 @pytest.mark.timeout(max(120, MUTATIONS // 50))
