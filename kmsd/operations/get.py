@@ -47,7 +47,7 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
     if as_registered is not None and _wants_it_wrapped(key, request):
         if key.attributes.get("Extractable") is False:
             raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
-        return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=as_registered)
+        return as_registered
     _check_exportable(key, wrapped=specification is not None)
     material = await export(ctx, key)
     wire: Any = shells.restore(key)
@@ -66,6 +66,24 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
         # KMIP 1.4 §3.34: no longer fresh "as soon as the object has been served to a client".
         ctx.save(key.set("Fresh", False))
     return wire
+
+
+def _wants_it_wrapped(key: ManagedObject, request: GetRequest | ExportRequest) -> bool:
+    """Whether an object that was registered wrapped is to be given so: asked for, or the only form there is.
+
+    Raises KmsError: what is kept wrapped only is neither opened nor wrapped otherwise.
+    """
+    if lifecycle.is_destroyed(key):
+        return False
+    if request.key_wrap_type == KeyWrapType.AS_REGISTERED:
+        return True
+    if key.material is not None:
+        return False
+    if request.key_wrap_type == KeyWrapType.NOT_WRAPPED or request.key_wrapping_specification is not None:
+        raise KmsError(
+            ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "the key that wraps the object is not for unwrapping"
+        )
+    return True
 
 
 def without_value(key: ManagedObject) -> Any:
