@@ -2,23 +2,31 @@
 
 from dataclasses import dataclass
 
+from protocol import vendor
 from protocol.enums import Operation
 from protocol.operations.activate import ActivateRequest, ActivateResponse
 from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeResponse
 from protocol.operations.adjust_attribute import AdjustAttributeRequest, AdjustAttributeResponse
 from protocol.operations.archive import ArchiveRequest, ArchiveResponse
 from protocol.operations.cancel import CancelRequest, CancelResponse
+from protocol.operations.cancel_deletion import CancelDeletionRequest, CancelDeletionResponse
 from protocol.operations.certify import CertifyRequest, CertifyResponse
 from protocol.operations.check import CheckRequest, CheckResponse
 from protocol.operations.create import CreateRequest, CreateResponse
+from protocol.operations.create_alias import CreateAliasRequest, CreateAliasResponse
+from protocol.operations.create_cmk import CreateCMKRequest, CreateCMKResponse
 from protocol.operations.create_key_pair import CreateKeyPairRequest, CreateKeyPairResponse
 from protocol.operations.create_split_key import CreateSplitKeyRequest, CreateSplitKeyResponse
 from protocol.operations.decrypt import DecryptRequest, DecryptResponse
 from protocol.operations.delegated_login import DelegatedLoginRequest, DelegatedLoginResponse
+from protocol.operations.delete_alias import DeleteAliasRequest, DeleteAliasResponse
 from protocol.operations.delete_attribute import DeleteAttributeRequest, DeleteAttributeResponse
 from protocol.operations.derive_key import DeriveKeyRequest, DeriveKeyResponse
+from protocol.operations.describe_cmk import DescribeCMKRequest, DescribeCMKResponse
 from protocol.operations.destroy import DestroyRequest, DestroyResponse
+from protocol.operations.disable_cmk import DisableCMKRequest, DisableCMKResponse
 from protocol.operations.discover_versions import DiscoverVersionsRequest, DiscoverVersionsResponse
+from protocol.operations.enable_cmk import EnableCMKRequest, EnableCMKResponse
 from protocol.operations.encrypt import EncryptRequest, EncryptResponse
 from protocol.operations.export import ExportRequest, ExportResponse
 from protocol.operations.get import GetRequest, GetResponse
@@ -30,6 +38,9 @@ from protocol.operations.hash import HashRequest, HashResponse
 from protocol.operations.import_ import ImportRequest, ImportResponse
 from protocol.operations.interop import InteropRequest, InteropResponse
 from protocol.operations.join_split_key import JoinSplitKeyRequest, JoinSplitKeyResponse
+from protocol.operations.list_aliases import ListAliasesRequest, ListAliasesResponse
+from protocol.operations.list_cmk_versions import ListCMKVersionsRequest, ListCMKVersionsResponse
+from protocol.operations.list_cmks import ListCMKsRequest, ListCMKsResponse
 from protocol.operations.locate import LocateRequest, LocateResponse
 from protocol.operations.log import LogRequest, LogResponse
 from protocol.operations.login import LoginRequest, LoginResponse
@@ -58,12 +69,22 @@ from protocol.operations.register import RegisterRequest, RegisterResponse
 from protocol.operations.revoke import RevokeRequest, RevokeResponse
 from protocol.operations.rng_retrieve import RNGRetrieveRequest, RNGRetrieveResponse
 from protocol.operations.rng_seed import RNGSeedRequest, RNGSeedResponse
+from protocol.operations.rotate_cmk import RotateCMKRequest, RotateCMKResponse
+from protocol.operations.schedule_deletion import ScheduleDeletionRequest, ScheduleDeletionResponse
 from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeResponse
 from protocol.operations.set_constraints import SetConstraintsRequest, SetConstraintsResponse
 from protocol.operations.set_defaults import SetDefaultsRequest, SetDefaultsResponse
+from protocol.operations.set_deletion_protection import SetDeletionProtectionRequest, SetDeletionProtectionResponse
 from protocol.operations.set_endpoint_role import SetEndpointRoleRequest, SetEndpointRoleResponse
+from protocol.operations.set_minimum_version import SetMinimumVersionRequest, SetMinimumVersionResponse
+from protocol.operations.set_version_enabled import SetVersionEnabledRequest, SetVersionEnabledResponse
 from protocol.operations.sign import SignRequest, SignResponse
 from protocol.operations.signature_verify import SignatureVerifyRequest, SignatureVerifyResponse
+from protocol.operations.tag_cmk import TagCMKRequest, TagCMKResponse
+from protocol.operations.untag_cmk import UntagCMKRequest, UntagCMKResponse
+from protocol.operations.update_alias import UpdateAliasRequest, UpdateAliasResponse
+from protocol.operations.update_cmk_description import UpdateCMKDescriptionRequest, UpdateCMKDescriptionResponse
+from protocol.operations.update_rotation_policy import UpdateRotationPolicyRequest, UpdateRotationPolicyResponse
 from protocol.operations.validate import ValidateRequest, ValidateResponse
 from protocol.versions import V1_0, V1_1, V1_2, V1_4, V2_0, V2_1, ProtocolVersion
 
@@ -140,4 +161,25 @@ OPERATIONS: dict[Operation, Spec] = {
     ),
     Operation.PROCESS: Spec(ProcessRequest, ProcessResponse, V2_1),
     Operation.PING: Spec(PingRequest, PingResponse, V2_1),
+    # kmsd's own: the key service.
+    vendor.CREATE_CMK: Spec(CreateCMKRequest, CreateCMKResponse, V1_0),
+    vendor.DESCRIBE_CMK: Spec(DescribeCMKRequest, DescribeCMKResponse, V1_0),
+    vendor.LIST_CMKS: Spec(ListCMKsRequest, ListCMKsResponse, V1_0),
+    vendor.UPDATE_CMK_DESCRIPTION: Spec(UpdateCMKDescriptionRequest, UpdateCMKDescriptionResponse, V1_0),
+    vendor.TAG_CMK: Spec(TagCMKRequest, TagCMKResponse, V1_0),
+    vendor.UNTAG_CMK: Spec(UntagCMKRequest, UntagCMKResponse, V1_0),
+    vendor.ENABLE_CMK: Spec(EnableCMKRequest, EnableCMKResponse, V1_0),
+    vendor.DISABLE_CMK: Spec(DisableCMKRequest, DisableCMKResponse, V1_0),
+    vendor.SET_DELETION_PROTECTION: Spec(SetDeletionProtectionRequest, SetDeletionProtectionResponse, V1_0),
+    vendor.SCHEDULE_DELETION: Spec(ScheduleDeletionRequest, ScheduleDeletionResponse, V1_0),
+    vendor.CANCEL_DELETION: Spec(CancelDeletionRequest, CancelDeletionResponse, V1_0),
+    vendor.CREATE_ALIAS: Spec(CreateAliasRequest, CreateAliasResponse, V1_0),
+    vendor.UPDATE_ALIAS: Spec(UpdateAliasRequest, UpdateAliasResponse, V1_0),
+    vendor.DELETE_ALIAS: Spec(DeleteAliasRequest, DeleteAliasResponse, V1_0),
+    vendor.LIST_ALIASES: Spec(ListAliasesRequest, ListAliasesResponse, V1_0),
+    vendor.UPDATE_ROTATION_POLICY: Spec(UpdateRotationPolicyRequest, UpdateRotationPolicyResponse, V1_0),
+    vendor.ROTATE_CMK: Spec(RotateCMKRequest, RotateCMKResponse, V1_0),
+    vendor.LIST_CMK_VERSIONS: Spec(ListCMKVersionsRequest, ListCMKVersionsResponse, V1_0),
+    vendor.SET_MINIMUM_VERSION: Spec(SetMinimumVersionRequest, SetMinimumVersionResponse, V1_0),
+    vendor.SET_VERSION_ENABLED: Spec(SetVersionEnabledRequest, SetVersionEnabledResponse, V1_0),
 }

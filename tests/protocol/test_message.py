@@ -139,7 +139,7 @@ def test_a_payload_that_cannot_be_read_spoils_its_own_item_only() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "version"),
-    [(0x80000001, V2_1), (0x7F, V2_1), (Operation.ENCRYPT, V1_0), (Operation.PING, V1_4)],
+    [(0x800F0001, V2_1), (0x7F, V2_1), (Operation.ENCRYPT, V1_0), (Operation.PING, V1_4)],
     ids=["a vendor's", "a future one", "newer than 1.0", "newer than 1.4"],
 )
 def test_an_operation_that_the_version_lacks_spoils_its_own_item_only(operation: int, version: ProtocolVersion) -> None:

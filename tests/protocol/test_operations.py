@@ -13,7 +13,9 @@ from protocol.names import TAG_ENUMERATION, TAG_SINCE, Tag
 from protocol.objects import AnyObject, ManagedObject
 from protocol.operations import OPERATIONS
 from protocol.schema import Choice, Chosen, Field, Formed, Kind, Leaf, Nested, is_structure, table_of
-from protocol.versions import SUPPORTED, ProtocolVersion
+from protocol.ttlv import ItemType
+from protocol.vendor import VENDOR_TAGS, VENDOR_VALUES
+from protocol.versions import SUPPORTED, V1_0, ProtocolVersion
 
 FOLDER = Path(protocol.operations.__file__).parent
 # Extension Type is an Integer until 2.0.
@@ -26,7 +28,13 @@ def module_of(operation: Operation) -> str:
 
 
 def test_every_operation_of_the_supported_versions_has_its_row() -> None:
-    assert set(OPERATIONS) == set(Operation)
+    assert {operation for operation in OPERATIONS if operation.known} == set(Operation)
+
+
+def test_every_operation_of_our_own_has_its_row_in_every_version() -> None:
+    ours = [operation for operation in OPERATIONS if not operation.known]
+    assert ours == list(VENDOR_VALUES[Operation].values())
+    assert {OPERATIONS[operation].since for operation in ours} == {V1_0}
 
 
 def test_every_file_has_its_row_and_every_row_its_file() -> None:
@@ -85,8 +93,9 @@ def test_no_payload_of_a_version_has_a_field_whose_tag_came_later(version: Proto
     seen: set[type] = set()
     late = [
         f"{cls.__name__}.{row.name}"
-        for spec in OPERATIONS.values()
-        if spec.since <= version
+        for operation, spec in OPERATIONS.items()
+        # In our own ones a tag means what it means in the version that brought it.
+        if operation.known and spec.since <= version
         for payload in (spec.request, spec.response)
         for cls, row in reachable(payload, version, seen)
         if not isinstance(row.kind, Formed) and tuple(TAG_SINCE[row.tag]) > version
@@ -111,3 +120,19 @@ def test_a_field_whose_tag_names_an_enumeration_or_a_mask_has_its_type(version: 
         if row.tag in NAMED and numbers(row.kind) and getattr(enums, NAMED[row.tag]) not in numbers(row.kind)
     ]
     assert wrong == []
+
+
+def test_our_own_tags_have_one_type_wherever_they_are_used() -> None:
+    """Query tells clients what the table says."""
+    table = dict(VENDOR_TAGS.values())
+    seen: set[type] = set()
+    used = [
+        (row.tag, ItemType.STRUCTURE if isinstance(row.kind, Nested) else row.kind.item_type)
+        for operation, spec in OPERATIONS.items()
+        if not operation.known
+        for payload in (spec.request, spec.response)
+        for _, row in reachable(payload, V1_0, seen)
+        if row.tag in table and isinstance(row.kind, Leaf | Nested)
+    ]
+    assert {tag for tag, _ in used} == set(table)
+    assert [(tag, found) for tag, found in used if found != table[tag]] == []
