@@ -82,12 +82,23 @@ def _protection(
 
 def _roles(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
     roles = _mapping(tenant.get("roles"))
-    for name, client in _mapping(tenant.get("clients")).items():
-        granted = _mapping(client).get("roles")
-        for index, role in enumerate(granted if isinstance(granted, tuple) else ()):
-            if isinstance(role, str) and role not in roles:
-                place = (*path, "clients", name, "roles", index)
-                yield place, f"the tenant has no role {role!r}{closest(role, roles)}"
+    clients = _mapping(tenant.get("clients"))
+    names = set(clients)
+    for name, client in clients.items():
+        place = (*path, "clients", name)
+        yield from _granted(client, place, roles)
+        for user, settings in _mapping(_mapping(client).get("users")).items():
+            yield from _granted(settings, (*place, "users", user), roles)
+            if user in names:
+                yield (*place, "users", user), f"another client or user of the tenant is called {user!r}"
+            names.add(user)
+
+
+def _granted(client: object, place: Path, roles: Mapping[str, object]) -> Iterator[Problem]:
+    granted = _mapping(client).get("roles")
+    for index, role in enumerate(granted if isinstance(granted, tuple) else ()):
+        if isinstance(role, str) and role not in roles:
+            yield (*place, "roles", index), f"the tenant has no role {role!r}{closest(role, roles)}"
 
 
 def _certificates(

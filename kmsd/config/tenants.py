@@ -12,8 +12,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from kmsd.config.authority import CertificateAuthority
+from kmsd.config.proofs import Credential, Proven, User
 from kmsd.config.receivers import Receiver
-from kmsd.config.values import Label, Password, Strict, choice, named, names_of, not_empty
+from kmsd.config.values import Label, Strict, choice, named, names_of, not_empty
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.identity import Identity
@@ -100,15 +101,14 @@ class CertificateMatch(Strict):
         raise AssertionError("a CertificateMatch holds one value")
 
 
-class Client(Strict):
+class Client(Proven):
     """Who may connect, how it is recognised, and what it may do."""
 
     certificate: CertificateMatch
-    username: str | None = None
-    """Of the Username and Password credential (KMIP 2.1 §7.11); the client's name where it is left out."""
-    password: Password | None = None
-    """Where given, the certificate alone is not enough: each request carries the credential too."""
-    roles: tuple[Label, ...]
+    roles: tuple[Label, ...] = ()
+    """Of who shows no user's credential."""
+    users: dict[Label, User] = Field(default_factory=dict)
+    """Who shares the certificate, and is told apart by a credential."""
     listener: Receiver | None = None
     """Where it takes Notify and Put, if it does."""
 
@@ -141,6 +141,8 @@ class RoleEntry(Strict):
     ] = None
     names: Annotated[tuple[str, ...] | None, BeforeValidator(_operations)] = None
     """Shell patterns; case matters."""
+    own: bool = False
+    """Only objects that this client, or this user, has made."""
 
     @property
     def permission(self) -> Permission:
@@ -148,6 +150,7 @@ class RoleEntry(Strict):
             operations=None if self.operations is None else frozenset(self.operations),
             object_types=None if self.object_types is None else frozenset(self.object_types),
             names=self.names,
+            own=self.own,
         )
 
 
@@ -343,10 +346,14 @@ class KnownClient:
     identity: Identity
     client: Client
 
-    def authenticates(self, username: str, password: bytes) -> bool:
-        """Whether a Username and Password credential is this client's. Slow: call it in a thread."""
-        expected = self.client.username or self.identity.client
-        return self.client.password is not None and username == expected and self.client.password.verify(password)
+    def claimed_by(self, credential: Credential) -> tuple[Identity, Proven] | None:
+        """Whose credential it claims to be: the client's own, or one of its users'; None for nobody's."""
+        if self.client.is_named_by(credential, self.identity.client):
+            return self.identity, self.client
+        for name, user in self.client.users.items():
+            if user.is_named_by(credential, name):
+                return Identity(self.identity.tenant, name, user.roles), user
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class Permission:
     operations: frozenset[Operation] | None
     object_types: frozenset[ObjectType] | None = None
     names: tuple[str, ...] | None = None
+    own: bool = False
+    """Only objects that the client itself has made."""
 
     def covers(self, operation: Operation, key: ManagedObject) -> bool:
         if self.operations is not None and operation not in self.operations:
@@ -71,10 +73,12 @@ class TenantPolicy:
 class Grants:
     """The permissions of one identity, ready for the question that each request asks."""
 
-    __slots__ = ("_all", "_by_operation")
+    __slots__ = ("_all", "_by_operation", "_client")
 
-    def __init__(self, permissions: Iterable[Permission]) -> None:
+    def __init__(self, permissions: Iterable[Permission], client: str = "") -> None:
+        """`client`: whose objects are its own."""
         self._all = tuple(permissions)
+        self._client = client
         self._by_operation: dict[Operation, tuple[Permission, ...]] = {}
 
     def _relevant(self, operation: Operation) -> tuple[Permission, ...]:
@@ -91,10 +95,13 @@ class Grants:
 
     def covers_all(self, operation: Operation) -> bool:
         """Whether the operation is granted on every object, whatever it is."""
-        return any(p.object_types is None and p.names is None for p in self._relevant(operation))
+        return any(p.object_types is None and p.names is None and not p.own for p in self._relevant(operation))
 
     def covers(self, operation: Operation, key: ManagedObject) -> bool:
-        return any(permission.covers(operation, key) for permission in self._relevant(operation))
+        return any(
+            permission.covers(operation, key) and (not permission.own or key.owner == self._client)
+            for permission in self._relevant(operation)
+        )
 
     def covers_names(self, operation: Operation, object_type: ObjectType, names: Iterable[str]) -> bool:
         """Whether the operation may give each of these names to an object of the type, or take it away.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kmsd.domain.errors import KmsError
@@ -56,10 +57,11 @@ class Tickets:
         self._entries[_digest(value)] = Entry(issuer, expires, requests, rights)
         return Ticket(ticket_type=TicketType.LOGIN, ticket_value=value)
 
-    def redeem(self, ticket: Ticket, bearer: Identity, now: int) -> Entry:
-        """The ticket, one request of it used. Raises KmsError Invalid Ticket."""
+    def redeem(self, ticket: Ticket, bearer: Identity, now: int, users: Collection[str] = ()) -> Entry:
+        """The ticket, one request of it used; `users` share the bearer's certificate. Raises KmsError Invalid
+        Ticket."""
         entry = self._find(ticket, bearer, now)
-        if entry.rights is None and entry.issuer.client != bearer.client:
+        if entry.rights is None and entry.issuer.client not in (bearer.client, *users):
             raise _invalid()
         if entry.left is not None:
             if entry.left == 0:

@@ -13,6 +13,7 @@ import trio
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from kmsd.config.proofs import Credential
 from kmsd.config.tenants import ClientDirectory, KnownClient, normal_san
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
@@ -23,7 +24,7 @@ from kmsd.server.connections import Refused
 from kmsd.server.notices import Listening
 from protocol.enums import ResultReason
 from protocol.message import Authentication
-from protocol.structures import AttestationCredential, TicketCredential, UsernameAndPassword
+from protocol.structures import AttestationCredential, DeviceCredential, TicketCredential, UsernameAndPassword
 
 
 @dataclass(slots=True)
@@ -43,7 +44,8 @@ class Authenticated(NamedTuple):
     grants: Grants
 
 
-_UNUSED = "{} credentials are not used here: a Username and Password credential is needed"
+_NEEDED = "a Username and Password or Device credential"
+_UNUSED = "{} credentials are not used here: " + _NEEDED + " is needed"
 
 _SAN_KINDS: dict[type[x509.GeneralName], str] = {
     x509.DNSName: "DNS",
@@ -92,7 +94,8 @@ class Peers:
         grants = self._grants.get(identity)
         if grants is None:
             roles = self._policies[identity.tenant].roles
-            grants = Grants(permission for role in identity.roles for permission in roles[role])
+            permissions = [permission for role in identity.roles for permission in roles[role]]
+            grants = Grants(permissions, identity.client)
             self._grants[identity] = grants
         return grants
 
@@ -103,30 +106,38 @@ class Peers:
         Raises KmsError: Authentication Not Successful, Invalid Ticket, Feature Not Supported (credentials of a kind
         that nobody here verifies).
         """
-        identity = peer.known.identity
+        known = peer.known
+        identity = known.identity
         tickets = []
-        proven = peer.known.client.password is None
+        proven: Identity | None = None
+        looked_at = known.client.needs_credential or known.client.users
         for credential in authentication.credentials if authentication is not None else ():
             value = credential.credential_value
             if isinstance(value, TicketCredential):
                 tickets.append(value.ticket)
             elif isinstance(value, AttestationCredential):
                 raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attestation is not verified by this server")
-            elif not proven:
-                if not isinstance(value, UsernameAndPassword):
+            elif looked_at:
+                if not isinstance(value, UsernameAndPassword | DeviceCredential):
                     kind = credential.credential_type.name.replace("_", " ").title()
                     raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, _UNUSED.format(kind))
-                await self._check_password(peer, value.username, value.password or "")
-                proven = True
+                shown = await self._checked(peer, value)
+                if proven is not None and proven != shown:
+                    # "If multiple Credential structures are provided then they must ALL be satisfied" (2.1 §9.4).
+                    raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credentials are of two clients")
+                proven = shown
             # Else "the server MAY use the credential": the certificate is proof enough for this client, and a
             # credential beside it is not looked at (KMIP 1.4 §6.6).
         if tickets:
             if len(tickets) > 1:
                 raise KmsError(ResultReason.INVALID_TICKET, "one ticket at a time")
-            return self._by_ticket(self._tickets.redeem(tickets[0], identity, now), identity)
-        if not proven:
-            raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "a Username and Password credential is needed")
-        return Authenticated(identity, self.grants(identity))
+            bearer = proven or identity
+            return self._by_ticket(self._tickets.redeem(tickets[0], bearer, now, known.client.users), bearer)
+        if proven is None:
+            if known.client.needs_credential or (known.client.users and not known.client.roles):
+                raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, f"{_NEEDED} is needed")
+            proven = identity
+        return Authenticated(proven, self.grants(proven))
 
     def _by_ticket(self, entry: Entry, bearer: Identity) -> Authenticated:
         grants = self.grants(entry.issuer)
@@ -137,17 +148,19 @@ class Peers:
         identity = Identity(entry.issuer.tenant, name, entry.issuer.roles, by_ticket=True)
         return Authenticated(identity, Delegated(grants, entry.rights))
 
-    async def _check_password(self, peer: Peer, username: str, password: str) -> None:
-        secret = username.encode() + b"\0" + password.encode()
-        digest = hmac.digest(self._digest_key, secret, "sha256")
-        if peer.proven is not None and hmac.compare_digest(peer.proven, digest):
-            return
-        right = await trio.to_thread.run_sync(
-            peer.known.authenticates, username, password.encode(), limiter=self._password_limiter
-        )
-        if not right:
-            raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "wrong username or password")
-        peer.proven = digest
+    async def _checked(self, peer: Peer, credential: Credential) -> Identity:
+        """Who the credential proves to be there. Raises KmsError Authentication Not Successful."""
+        claimed = peer.known.claimed_by(credential)
+        if claimed is not None:
+            identity, expected = claimed
+            password = (credential.password or "").encode()
+            digest = hmac.digest(self._digest_key, identity.client.encode() + b"\0" + password, "sha256")
+            if peer.proven is not None and hmac.compare_digest(peer.proven, digest):
+                return identity
+            if await trio.to_thread.run_sync(expected.verifies, password, limiter=self._password_limiter):
+                peer.proven = digest
+                return identity
+        raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credential is wrong")
 
 
 def _sans(certificate: x509.Certificate) -> list[str]:

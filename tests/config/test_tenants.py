@@ -16,6 +16,7 @@ from protocol.enums import (
     Operation,
     RecommendedCurve,
 )
+from protocol.structures import UsernameAndPassword
 
 FINGERPRINT = "ab" * 32
 ALL = {"roles": {"all": ({"operations": "*"},)}}
@@ -162,15 +163,17 @@ def test_a_client_with_a_password_is_asked_for_name_and_password() -> None:
     clients = {"app": {**client(common_name="app"), "password": cheap}}
     known = ClientDirectory({"t": tenant(**ALL, clients=clients)}).find(["app"], [], "")
     assert known is not None
-    assert known.authenticates("app", b"pw")
-    assert not known.authenticates("app", b"PW")
-    assert not known.authenticates("other", b"pw")
+    assert known.claimed_by(UsernameAndPassword(username="app")) == (known.identity, known.client)
+    assert known.client.verifies(b"pw")
+    assert not known.client.verifies(b"PW")
+    assert known.claimed_by(UsernameAndPassword(username="other")) is None
 
 
 def test_a_client_without_a_password_has_no_valid_credential() -> None:
     known = DIRECTORY.find(["app"], [], "")
     assert known is not None
-    assert not known.authenticates("app", b"")
+    assert known.claimed_by(UsernameAndPassword(username="app")) is None
+    assert not known.client.verifies(b"")
 
 
 def test_clients_made_in_code_take_ready_values() -> None:

@@ -16,7 +16,6 @@ _MISSING: Mapping[str, tuple[str, ...]] = {
     ),
     "RSA keys of 1024 bits": ("TC-81-10", "TC-81-12"),
     "one-time pads, which the case expects to be there": tuple(f"TC-OTP-{number}-14" for number in range(1, 6)),
-    "owners by credential beside the certificate": ("TC-111-10", "TC-111-12", "TC-112-12"),
     "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
     "unwrapping at Get with a key that may only wrap": ("TC-WRAP-2-14", "TC-WRAP-3-14"),
     "the profiles that Query names": ("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),

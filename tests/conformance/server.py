@@ -19,6 +19,7 @@ import yaml
 
 from kmsd.cli.dev import write
 from kmsd.cli.dev_certificates import Authority
+from kmsd.config.passwords import hash_password
 from protocol import ttlv, ttlv_json, ttlv_xml
 from tests.conformance.cases import Case
 from tests.conformance.listener import Listener, ListeningConnection, listeners, setting
@@ -138,8 +139,25 @@ def authority_of(tenant: str) -> dict[str, object]:
     }
 
 
+# The clients of the cases that are about credentials: each sees its own objects only, as the Default Operation Policy
+# of 1.x has it (1.4 §3.18.2).
+_USERS: Mapping[str, Mapping[str, Mapping[str, object]]] = {
+    "tc-111-": {"Fred": {"password": hash_password(b"password1")}, "Barney": {"password": hash_password(b"secret2")}},
+    "tc-112-": {
+        "first": {"device": {"device_identifier": "devID2233", "password": hash_password(b"secret")}},
+        "second": {"device": {"device_identifier": "devID4444", "password": hash_password(b"passwd")}},
+    },
+}
+
+
 def client_of(tenant: str, directory: Path, listeners: Mapping[str, Listener]) -> dict[str, object]:
     client: dict[str, object] = {"certificate": {"common_name": tenant}, "roles": ["owner"]}
+    for case, users in _USERS.items():
+        if case in tenant:
+            client = {
+                "certificate": {"common_name": tenant},
+                "users": {name: {**user, "roles": ["creator"]} for name, user in users.items()},
+            }
     if tenant in listeners:
         client["listener"] = setting(listeners[tenant], tenant, directory, HOST)
     return client
@@ -151,7 +169,7 @@ def configuration(path: Path, tenants: Iterable[str], https_port: int, listeners
     settings["listeners"].append({"host": HOST, "port": https_port, "protocol": "https"})
     settings["tenants"] = {
         name: {
-            "roles": {"owner": [{"operations": "*"}]},
+            "roles": {"owner": [{"operations": "*"}], "creator": [{"operations": "*", "own": True}]},
             "clients": {"client": client_of(name, path.parent, listeners)},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
             "interop": True,

@@ -1,0 +1,85 @@
+"""What proves who a client is, beside its certificate: a Username and Password, or a Device credential (KMIP 1.4
+§2.1.2, 2.1 §9.11)."""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from kmsd.config.values import Label, Password, Strict
+from protocol.structures import DeviceCredential, UsernameAndPassword
+
+Credential = UsernameAndPassword | DeviceCredential
+
+
+class Device(Strict):
+    """The fields that a Device credential must show, all of them; others do not matter."""
+
+    device_serial_number: str | None = None
+    device_identifier: str | None = None
+    network_identifier: str | None = None
+    machine_identifier: str | None = None
+    media_identifier: str | None = None
+    password: Password | None = None
+    """Without it, what identifies the device is no secret: the certificate alone proves something."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Device:
+        if not self.fields:
+            raise ValueError("give at least one field that identifies the device")
+        return self
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return {
+            name: value
+            for name in type(self).model_fields
+            if name != "password" and (value := getattr(self, name)) is not None
+        }
+
+
+class Proven(Strict):
+    """Somebody with a credential; at most one kind of it."""
+
+    username: str | None = None
+    """Of the Username and Password credential (KMIP 2.1 §9.11); the client's name where it is left out."""
+    password: Password | None = None
+    """Where given, the certificate alone is not enough: each request carries the credential too."""
+    device: Device | None = None
+    """Likewise, with a Device credential."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Proven:
+        if self.device is not None and (self.password is not None or self.username is not None):
+            raise ValueError("give a password or a device, not both")
+        return self
+
+    @property
+    def needs_credential(self) -> bool:
+        return self.password is not None or self.device is not None
+
+    def is_named_by(self, credential: Credential, name: str) -> bool:
+        """Whether the credential claims to be that of `name`; what it proves, `verifies` tells."""
+        if isinstance(credential, UsernameAndPassword):
+            return self.password is not None and credential.username == (self.username or name)
+        if self.device is None:
+            return False
+        return all(getattr(credential, field) == value for field, value in self.device.fields.items())
+
+    def verifies(self, password: bytes) -> bool:
+        """Whether this is the password. Slow: call it in a thread."""
+        expected = self.password if self.device is None else self.device.password
+        if expected is None:
+            return self.device is not None
+        return expected.verify(password)
+
+
+class User(Proven):
+    """One of several who share a client's certificate, told apart by the credential that each request carries."""
+
+    roles: tuple[Label, ...]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> User:
+        if not self.needs_credential:
+            raise ValueError("a user has a password or a device")
+        return self

@@ -1,0 +1,161 @@
+"""Who a request is from: the certificate's client, or one of its users, by Username and Password or by Device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kmsd.config.passwords import hash_password
+from kmsd.config.tenants import KnownClient
+from kmsd.domain.identity import Identity
+from kmsd.server.identity import Peer
+from protocol.enums import CredentialType, ResultReason
+from protocol.message import Authentication
+from protocol.operations.locate import LocateRequest
+from protocol.operations.login import LoginRequest
+from protocol.structures import Credential, DeviceCredential, UsernameAndPassword
+from protocol.versions import SUPPORTED, V1_0, V1_4, V2_1
+from tests.operations.conftest import Caller, Server, server, tenant_settings
+from tests.operations.requests import create, get
+from tests.operations.test_login import reason, with_ticket
+
+__all__ = ["server"]
+
+WRONG = ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
+
+
+def shown(*values: Any) -> Authentication:
+    kinds = {
+        UsernameAndPassword: CredentialType.USERNAME_AND_PASSWORD,
+        DeviceCredential: CredentialType.DEVICE,
+    }
+    return Authentication(
+        credentials=tuple(Credential(credential_type=kinds[type(v)], credential_value=v) for v in values)
+    )
+
+
+FRED = UsernameAndPassword(username="Fred", password="one")
+BARNEY = UsernameAndPassword(username="barney", password="two")
+DISK = DeviceCredential(device_serial_number="4711", media_identifier="m", password="three", machine_identifier="?")
+PLAIN = DeviceCredential(network_identifier="n")
+
+
+@pytest.fixture(scope="module")
+def users() -> dict[str, Any]:
+    return {
+        "Fred": {"password": hash_password(b"one"), "roles": ("creator",)},
+        "Barney": {"username": "barney", "password": hash_password(b"two"), "roles": ("creator",)},
+        "disk": {
+            "device": {
+                "device_serial_number": "4711",
+                "media_identifier": "m",
+                "password": hash_password(b"three"),
+            },
+            "roles": ("creator",),
+        },
+        "plain": {"device": {"network_identifier": "n"}, "roles": ("reader",)},
+    }
+
+
+def sharing(server: Server, users: dict[str, Any], **client: Any) -> Caller:
+    """A client whose certificate these users share."""
+    roles = {
+        "admin": ({"operations": "*"},),
+        "creator": ({"operations": "*", "own": True},),
+        "reader": ({"operations": ("Locate",)},),
+    }
+    values = {"certificate": {"common_name": "shared"}, "users": users, **client}
+    settings = tenant_settings(roles=roles, clients={"shared": values})
+    peers = type(server.peers)(server.peers._directory, {"acme": settings.policy}, server.services.tickets)
+    server.peers = server.dispatcher._peers = peers
+    known = settings.clients["shared"]
+    peer = Peer(KnownClient(Identity("acme", "shared", known.roles), known), "192.0.2.1:1")
+    server.peer = lambda tenant, name: peer  # type: ignore[method-assign]
+    return server.caller(name="shared")
+
+
+async def made(app: Caller, authentication: Authentication | None) -> str:
+    [item] = (await app.batch([create()], authentication=authentication)).batch_items
+    uid: str = item.payload.unique_identifier  # type: ignore[attr-defined]
+    return uid
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+async def test_users_see_what_they_have_made(server: Server, users: dict[str, Any], version: Any) -> None:
+    app = sharing(server, users).at(version)
+    pairs: list[tuple[Any, Any]] = [(FRED, BARNEY)]
+    if version > V1_0:
+        pairs.append((DISK, FRED))
+    for mine, other in pairs:
+        uid = await made(app, shown(mine))
+        assert await reason(app, get(uid), shown(mine)) is None
+        assert await reason(app, get(uid), shown(other)) == ResultReason.PERMISSION_DENIED
+    [item] = (await app.batch([LocateRequest()], authentication=shown(BARNEY))).batch_items
+    assert item.payload.unique_identifiers == ()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (UsernameAndPassword(username="Fred", password="two"),),
+        (UsernameAndPassword(username="Fred"),),
+        (UsernameAndPassword(username="Barney", password="two"),),
+        (UsernameAndPassword(username="disk", password="three"),),
+        (DeviceCredential(device_serial_number="4711", password="three"),),
+        (DeviceCredential(device_serial_number="4711", media_identifier="m", password="one"),),
+        (DeviceCredential(),),
+        (FRED, BARNEY),
+    ],
+)
+async def test_a_wrong_credential_opens_nothing(server: Server, users: dict[str, Any], wrong: Any) -> None:
+    app = sharing(server, users, roles=("admin",))
+    assert await reason(app, create(), shown(*wrong)) == WRONG
+
+
+async def test_two_credentials_of_one_user_are_one(server: Server, users: dict[str, Any]) -> None:
+    assert await reason(sharing(server, users), create(), shown(FRED, FRED)) is None
+
+
+async def test_without_a_credential_it_is_the_client_if_that_has_roles(server: Server, users: dict[str, Any]) -> None:
+    assert await reason(sharing(server, users), create(), None) == WRONG
+    assert await reason(sharing(server, users, roles=("admin",)), create(), None) is None
+
+
+async def test_a_device_without_a_password_is_known_by_its_fields(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    assert await reason(app, LocateRequest(), shown(PLAIN)) is None
+    assert await reason(app, create(), shown(PLAIN)) == ResultReason.PERMISSION_DENIED
+
+
+async def test_a_client_may_need_its_device_credential(server: Server, users: dict[str, Any]) -> None:
+    device = users["disk"]["device"]
+    app = sharing(server, {}, roles=("admin",), device=device)
+    assert await reason(app, create(), shown(DISK)) is None
+    for wrong in (None, shown(FRED), shown(PLAIN)):
+        assert await reason(app, create(), wrong) == WRONG
+
+
+async def test_a_users_ticket_stands_for_that_user(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users).at(V2_1)
+    [item] = (await app.batch([LoginRequest()], authentication=shown(FRED))).batch_items
+    ticket = with_ticket(item.payload.ticket)  # type: ignore[attr-defined]
+    uid = await made(app, ticket)
+    assert await reason(app.at(V1_4), get(uid), shown(FRED)) is None
+    key = server.store.get("acme", uid)
+    assert key is not None
+    assert key.owner == "Fred"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"device": {}},
+        {"device": {"password": "x"}},
+        {"device": {"media_identifier": "m"}, "username": "x"},
+        {"users": {"u": {"roles": ()}}},
+    ],
+)
+def test_declarations_that_prove_nothing(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"device|password|user"):
+        tenant_settings(clients={"shared": {"certificate": {"common_name": "x"}, "roles": (), **wrong}})
