@@ -97,9 +97,7 @@ def client_stream(pki: Pki) -> Callable[..., object]:
         await raw.connect(address)
         sock = socket.socket(fileno=raw.detach())
         context = pki.client_context(certificate)
-        stream = TLSStream(
-            context.wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False)
-        )
+        stream = TLSStream(context.wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False))
         await stream.do_handshake()
         return stream
 

@@ -165,9 +165,7 @@ async def test_a_client_by_its_certificate_has_a_limit_over_all_its_addresses(se
     server.connections.admit("192.0.2.10", "192.0.2.10:1").identify(b"certificate")
 
 
-async def test_a_bug_in_a_handler_ends_its_connection_only(
-    serve: Serve, log: list[dict[str, object]]
-) -> None:
+async def test_a_bug_in_a_handler_ends_its_connection_only(serve: Serve, log: list[dict[str, object]]) -> None:
     _, lines, address = await serve()
     lines.proceed.set()
     async with await trio.open_tcp_stream(*address) as other, await trio.open_tcp_stream(*address) as stream:
