@@ -18,8 +18,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import cycle, islice, repeat
@@ -60,6 +61,11 @@ class Case(NamedTuple):
 
 Key = tuple[str, int, str]
 """Operation, connections, server."""
+
+
+def used(processes: Iterable[Process]) -> float:
+    """Seconds of processor time of the servers and the load."""
+    return sum(process.processor_time() for process in processes) + time.process_time()
 
 
 def turn(case: Case, connections: int, seconds: float) -> Row:
@@ -153,10 +159,19 @@ def cases(directory: Path, options: argparse.Namespace, stack: ExitStack) -> tup
 # --- the report -----------------------------------------------------------------------------------------------
 
 
-def ratio(rows: dict[Key, list[Row]], key: Key, other: Key) -> float | None:
-    """Of the rates, round by round; None where one of them was not measured."""
+def ratio(rows: dict[Key, list[Row]], key: Key, other: Key, of: Callable[[Row], float]) -> float | None:
+    """Round by round; None where one of the two was not measured."""
     pairs = list(zip(rows.get(key, []), rows.get(other, []), strict=False))
-    return statistics.median(mine.rate / theirs.rate for mine, theirs in pairs) if pairs else None
+    return statistics.median(of(mine) / of(theirs) for mine, theirs in pairs) if pairs else None
+
+
+def by_rate(row: Row) -> float:
+    return row.rate
+
+
+def by_cost(row: Row) -> float:
+    """How much can be had for a second of the processor: what others do on the machine blurs this the least."""
+    return 1 / row.cost
 
 
 def report(rows: dict[Key, list[Row]]) -> None:
@@ -166,18 +181,21 @@ def report(rows: dict[Key, list[Row]]) -> None:
             f"the load's ceiling, {connections:2} connections: {row.rate:,.0f}/s, of its own processor "
             f"{row.own_cost:.0f} µs a request"
         )
-    print(f"\n{'':32}{'ops/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'x PyKMIP':>10}{'x trio echo':>12}")
+    print(
+        f"\n{'':32}{'ops/s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU µs':>9}{'x PyKMIP':>10}{'per CPU':>9}{'x trio echo':>13}"
+    )
     for operation, connections in dict.fromkeys((operation, number) for operation, number, _ in rows):
         print(f"{operation}, {connections} connection{'s' if connections > 1 else ''}")
         for key, values in rows.items():
             if key[:2] != (operation, connections):
                 continue
             row = _median(values)
-            peer = ratio(rows, key, (operation, connections, PEER)) or ratio(rows, key, (operation, 1, PEER))
-            trio_echo = ratio(rows, key, ("Get", connections, TRIO)) if operation == "Get" else None
+            peer = next(k for k in ((operation, connections, PEER), (operation, 1, PEER)) if k in rows)
+            rate, cost = ratio(rows, key, peer, by_rate), ratio(rows, key, peer, by_cost)
+            trio_echo = ratio(rows, key, ("Get", connections, TRIO), by_rate) if operation == "Get" else None
             print(
                 f"  {key[2]:30}{row.rate:9,.0f}{row.p50:9.2f}{row.p99:9.2f}{row.cost:9,.0f}"
-                f"{_number(peer, 10)}{_number(trio_echo, 12)}"
+                f"{_number(rate, 10)}{_number(cost, 9)}{_number(trio_echo, 13)}"
             )
 
 
@@ -221,7 +239,11 @@ def main() -> None:
         directory = Path(name)
         with ExitStack() as stack:
             made, processes = cases(directory, options, stack)
+            all_processes = {case.process.name: case.process for case in made}.values()
             made.sort(key=lambda case: case.operation)
+            busy = targets.busy_time()
+            own = used(all_processes)
+            started = time.perf_counter()
             for number in range(options.rounds):
                 print(f"round {number + 1} of {options.rounds}", flush=True)
                 for connections in CONNECTIONS:
@@ -229,7 +251,10 @@ def main() -> None:
                         if connections in case.connections:
                             row = turn(case, connections, options.seconds)
                             rows.setdefault((case.operation, connections, case.process.name), []).append(row)
+            others = targets.busy_time() - busy - (used(all_processes) - own)
+            share = others / (time.perf_counter() - started) / len(targets.PROCESSORS)
             memory = {process.name: process.resident() for process in processes}
+        print(f"others used {share:.0%} of the machine meanwhile; the ratios per CPU suffer least from that")
         report(dict(sorted(rows.items(), key=lambda item: item[0][:2])))
         print(f"\n{'MiB resident after the load':32}")
         for process_name, resident in memory.items():

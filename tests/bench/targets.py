@@ -17,12 +17,12 @@ from tests.daemon import KMSD, free_port, set_up
 REPOSITORY = Path(__file__).parents[2]
 HSM = shutil.which("softhsm2-util") is not None
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
-_PROCESSORS = sorted(os.sched_getaffinity(0))
+PROCESSORS = sorted(os.sched_getaffinity(0))
 
 
 def pin_load() -> None:
     """This process keeps to the last processor."""
-    os.sched_setaffinity(0, _PROCESSORS[-1:])
+    os.sched_setaffinity(0, PROCESSORS[-1:])
 
 
 class Process:
@@ -33,7 +33,7 @@ class Process:
         # A real installation has its bytecode.
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         # The child inherits the processor, and so do all its threads and children.
-        os.sched_setaffinity(0, _PROCESSORS[:1])
+        os.sched_setaffinity(0, PROCESSORS[:1])
         try:
             started = time.perf_counter()
             with errors.open("ab") as log:
@@ -70,6 +70,13 @@ class Process:
             self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+
+def busy_time() -> float:
+    """Seconds that the machine's processors have worked, all of them together."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return (sum(fields) - idle) * _TICK
 
 
 def _resident(pid: str) -> float:
