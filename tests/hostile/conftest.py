@@ -84,7 +84,7 @@ def victim(directory: Path, **limits: object) -> Iterator[Victim]:
         assert "Traceback" not in text, text[text.index("Traceback") - 200 :][:4000]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     """With short deadlines."""
     with victim(tmp_path_factory.mktemp("impatient") / "dev", message_timeout="2s", handshake_timeout="2s") as running:
