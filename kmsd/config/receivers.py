@@ -18,7 +18,7 @@ def _version(value: object) -> object:
         return value
     known = {f"{version.major}.{version.minor}": version for version in SUPPORTED}
     if value not in known:
-        raise ValueError(f"expected one of {', '.join(sorted(known))}, in quotes")
+        raise ValueError(f"expected one of {', '.join(sorted(known))}")
     return known[str(value)]
 
 
