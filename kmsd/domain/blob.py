@@ -14,8 +14,8 @@ Usage Limits see to.
 from __future__ import annotations
 
 import json
+import re
 import struct
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,6 +41,7 @@ MAXIMUM_PER_VERSION: Final = 1 << 32
 """Encryptions under one version, at which two IVs are equal with a probability of 2^-33."""
 
 _DOMAIN: Final = b"kmsd-blob\x00"
+_UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -55,9 +56,11 @@ class Suite:
     parameters: CryptographicParameters
 
 
-def _gcm(number: int, algorithm: CryptographicAlgorithm, length: int, name: str) -> Suite:
+def _suite(
+    number: int, name: str, algorithm: CryptographicAlgorithm, length: int, mode: BlockCipherMode = BlockCipherMode.GCM
+) -> Suite:
     parameters = CryptographicParameters(
-        block_cipher_mode=BlockCipherMode.GCM,
+        block_cipher_mode=mode,
         padding_method=PaddingMethod.NONE,
         cryptographic_algorithm=algorithm,
         random_iv=True,
@@ -68,10 +71,11 @@ def _gcm(number: int, algorithm: CryptographicAlgorithm, length: int, name: str)
 
 
 _ROWS: Final = (
-    _gcm(1, CryptographicAlgorithm.AES, 256, "AES_256_GCM"),
-    _gcm(2, CryptographicAlgorithm.AES, 192, "AES_192_GCM"),
-    _gcm(3, CryptographicAlgorithm.AES, 128, "AES_128_GCM"),
-    _gcm(4, CryptographicAlgorithm.SM4, 128, "SM4_GCM"),
+    _suite(1, "AES_256_GCM", CryptographicAlgorithm.AES, 256),
+    _suite(2, "AES_192_GCM", CryptographicAlgorithm.AES, 192),
+    _suite(3, "AES_128_GCM", CryptographicAlgorithm.AES, 128),
+    _suite(4, "SM4_GCM", CryptographicAlgorithm.SM4, 128),
+    _suite(5, "CHACHA20_POLY1305", CryptographicAlgorithm.CHACHA20_POLY1305, 256, BlockCipherMode.AEAD),
 )
 SUITES: Final[Mapping[int, Suite]] = {row.number: row for row in _ROWS}
 _BY_KEY: Final = {(row.algorithm, row.length): row for row in _ROWS}
@@ -104,13 +108,14 @@ class Blob:
 
 def head(suite: Suite, uid: str) -> bytes:
     """The first 18 bytes of a blob. Raises KmsError Invalid Field where the version's identifier is no UUID."""
-    try:
-        version = uuid.UUID(uid)
-    except ValueError:
-        version = None
-    if version is None or str(version) != uid:
+    if not _UUID.fullmatch(uid):
         raise invalid_field("only a key whose Unique Identifier is a UUID makes self-describing ciphertexts")
-    return bytes((FORMAT, suite.number)) + version.bytes
+    return bytes((FORMAT, suite.number)) + bytes.fromhex(uid.replace("-", ""))
+
+
+def _uid(version: bytes) -> str:
+    digits = version.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def parse(data: bytes) -> Blob:
@@ -122,7 +127,7 @@ def parse(data: bytes) -> Blob:
         raise invalid_field("a ciphertext of a format or suite that is not known here")
     return Blob(
         suite=suite,
-        uid=str(uuid.UUID(bytes=data[2:HEAD])),
+        uid=_uid(data[2:HEAD]),
         iv=data[HEAD : HEAD + IV_LENGTH],
         ciphertext=data[HEAD + IV_LENGTH : -TAG_LENGTH],
         tag=data[-TAG_LENGTH:],

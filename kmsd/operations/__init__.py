@@ -24,13 +24,20 @@ from kmsd.operations import (
     discover_versions,
     encrypt,
     export,
+    export_data_key,
+    generate_and_export_data_key,
+    generate_data_key,
+    generate_data_key_without_plaintext,
     get,
     get_attribute_list,
     get_attributes,
     get_constraints,
+    get_public_key,
     get_usage_allocation,
     interop,
     join_split_key,
+    kms_decrypt,
+    kms_encrypt,
     locate,
     log,
     login,
@@ -46,6 +53,7 @@ from kmsd.operations import (
     query,
     query_asynchronous_requests,
     re_certify,
+    re_encrypt,
     re_key,
     re_key_key_pair,
     recover,
@@ -64,6 +72,7 @@ from kmsd.operations import (
 from kmsd.operations import (
     hash as hash_,
 )
+from protocol import vendor
 from protocol.enums import Operation
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
@@ -125,4 +134,12 @@ HANDLERS: Mapping[Operation, Handler] = {
     Operation.SET_CONSTRAINTS: set_constraints.handle,
     Operation.SET_DEFAULTS: set_defaults.handle,
     Operation.SET_ENDPOINT_ROLE: set_endpoint_role.handle,
+    vendor.KMS_ENCRYPT: kms_encrypt.handle,
+    vendor.KMS_DECRYPT: kms_decrypt.handle,
+    vendor.RE_ENCRYPT: re_encrypt.handle,
+    vendor.GENERATE_DATA_KEY: generate_data_key.handle,
+    vendor.GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: generate_data_key_without_plaintext.handle,
+    vendor.GENERATE_AND_EXPORT_DATA_KEY: generate_and_export_data_key.handle,
+    vendor.EXPORT_DATA_KEY: export_data_key.handle,
+    vendor.GET_PUBLIC_KEY: get_public_key.handle,
 }

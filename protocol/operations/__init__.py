@@ -21,6 +21,7 @@ from protocol.operations.decrypt import DecryptRequest, DecryptResponse
 from protocol.operations.delegated_login import DelegatedLoginRequest, DelegatedLoginResponse
 from protocol.operations.delete_alias import DeleteAliasRequest, DeleteAliasResponse
 from protocol.operations.delete_attribute import DeleteAttributeRequest, DeleteAttributeResponse
+from protocol.operations.delete_key_material import DeleteKeyMaterialRequest, DeleteKeyMaterialResponse
 from protocol.operations.derive_key import DeriveKeyRequest, DeriveKeyResponse
 from protocol.operations.describe_cmk import DescribeCMKRequest, DescribeCMKResponse
 from protocol.operations.destroy import DestroyRequest, DestroyResponse
@@ -29,15 +30,30 @@ from protocol.operations.discover_versions import DiscoverVersionsRequest, Disco
 from protocol.operations.enable_cmk import EnableCMKRequest, EnableCMKResponse
 from protocol.operations.encrypt import EncryptRequest, EncryptResponse
 from protocol.operations.export import ExportRequest, ExportResponse
+from protocol.operations.export_data_key import ExportDataKeyRequest, ExportDataKeyResponse
+from protocol.operations.generate_and_export_data_key import (
+    GenerateAndExportDataKeyRequest,
+    GenerateAndExportDataKeyResponse,
+)
+from protocol.operations.generate_data_key import GenerateDataKeyRequest, GenerateDataKeyResponse
+from protocol.operations.generate_data_key_without_plaintext import (
+    GenerateDataKeyWithoutPlaintextRequest,
+    GenerateDataKeyWithoutPlaintextResponse,
+)
 from protocol.operations.get import GetRequest, GetResponse
 from protocol.operations.get_attribute_list import GetAttributeListRequest, GetAttributeListResponse
 from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
 from protocol.operations.get_constraints import GetConstraintsRequest, GetConstraintsResponse
+from protocol.operations.get_parameters_for_import import GetParametersForImportRequest, GetParametersForImportResponse
+from protocol.operations.get_public_key import GetPublicKeyRequest, GetPublicKeyResponse
 from protocol.operations.get_usage_allocation import GetUsageAllocationRequest, GetUsageAllocationResponse
 from protocol.operations.hash import HashRequest, HashResponse
 from protocol.operations.import_ import ImportRequest, ImportResponse
+from protocol.operations.import_key_material import ImportKeyMaterialRequest, ImportKeyMaterialResponse
 from protocol.operations.interop import InteropRequest, InteropResponse
 from protocol.operations.join_split_key import JoinSplitKeyRequest, JoinSplitKeyResponse
+from protocol.operations.kms_decrypt import KMSDecryptRequest, KMSDecryptResponse
+from protocol.operations.kms_encrypt import KMSEncryptRequest, KMSEncryptResponse
 from protocol.operations.list_aliases import ListAliasesRequest, ListAliasesResponse
 from protocol.operations.list_cmk_versions import ListCMKVersionsRequest, ListCMKVersionsResponse
 from protocol.operations.list_cmks import ListCMKsRequest, ListCMKsResponse
@@ -61,6 +77,7 @@ from protocol.operations.query_asynchronous_requests import (
     QueryAsynchronousRequestsResponse,
 )
 from protocol.operations.re_certify import ReCertifyRequest, ReCertifyResponse
+from protocol.operations.re_encrypt import ReEncryptRequest, ReEncryptResponse
 from protocol.operations.re_key import ReKeyRequest, ReKeyResponse
 from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
 from protocol.operations.re_provision import ReProvisionRequest, ReProvisionResponse
@@ -182,4 +199,17 @@ OPERATIONS: dict[Operation, Spec] = {
     vendor.LIST_CMK_VERSIONS: Spec(ListCMKVersionsRequest, ListCMKVersionsResponse, V1_0),
     vendor.SET_MINIMUM_VERSION: Spec(SetMinimumVersionRequest, SetMinimumVersionResponse, V1_0),
     vendor.SET_VERSION_ENABLED: Spec(SetVersionEnabledRequest, SetVersionEnabledResponse, V1_0),
+    vendor.KMS_ENCRYPT: Spec(KMSEncryptRequest, KMSEncryptResponse, V1_0),
+    vendor.KMS_DECRYPT: Spec(KMSDecryptRequest, KMSDecryptResponse, V1_0),
+    vendor.RE_ENCRYPT: Spec(ReEncryptRequest, ReEncryptResponse, V1_0),
+    vendor.GENERATE_DATA_KEY: Spec(GenerateDataKeyRequest, GenerateDataKeyResponse, V1_0),
+    vendor.GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: Spec(
+        GenerateDataKeyWithoutPlaintextRequest, GenerateDataKeyWithoutPlaintextResponse, V1_0
+    ),
+    vendor.GENERATE_AND_EXPORT_DATA_KEY: Spec(GenerateAndExportDataKeyRequest, GenerateAndExportDataKeyResponse, V1_0),
+    vendor.EXPORT_DATA_KEY: Spec(ExportDataKeyRequest, ExportDataKeyResponse, V1_0),
+    vendor.GET_PUBLIC_KEY: Spec(GetPublicKeyRequest, GetPublicKeyResponse, V1_0),
+    vendor.GET_PARAMETERS_FOR_IMPORT: Spec(GetParametersForImportRequest, GetParametersForImportResponse, V1_0),
+    vendor.IMPORT_KEY_MATERIAL: Spec(ImportKeyMaterialRequest, ImportKeyMaterialResponse, V1_0),
+    vendor.DELETE_KEY_MATERIAL: Spec(DeleteKeyMaterialRequest, DeleteKeyMaterialResponse, V1_0),
 }

@@ -1,4 +1,4 @@
-"""Makes blob.json: the format written down a second time, on nothing but AES-GCM and struct.
+"""Makes blob.json: the format written down a second time, on nothing but the ciphers and struct.
 
 Run as `python -m tests.vectors.make_blob`; the values follow from the names, so that the file is always the same.
 """
@@ -12,10 +12,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 PATH = Path(__file__).with_name("blob.json")
-LENGTHS = {1: 32, 2: 24, 3: 16}
+LENGTHS = {1: 32, 2: 24, 3: 16, 5: 32}
+CIPHERS: dict[int, Any] = {5: ChaCha20Poly1305}
 
 CASES: tuple[tuple[str, int, bytes, dict[str, str]], ...] = (
     ("one byte, no context", 1, b"\x00", {}),
@@ -24,6 +25,7 @@ CASES: tuple[tuple[str, int, bytes, dict[str, str]], ...] = (
     ("an empty key and an empty value", 1, b"empty", {"": "", "a": ""}),
     ("AES-192", 2, b"192", {"tenant": "acme"}),
     ("AES-128", 3, b"128", {"tenant": "acme"}),
+    ("ChaCha20-Poly1305", 5, b"chacha", {"tenant": "acme"}),
     ("the longest plaintext", 1, bytes(range(256)) * 24, {"object": "s3://bucket/key", "owner": "Müller"}),
 )
 
@@ -57,7 +59,7 @@ def vector(name: str, suite: int, plaintext: bytes, context: dict[str, str]) -> 
         "context": context,
         "additional_data": aad.hex(),
         "plaintext": plaintext.hex(),
-        "blob": (head + iv + AESGCM(key).encrypt(iv, plaintext, aad)).hex(),
+        "blob": (head + iv + CIPHERS.get(suite, AESGCM)(key).encrypt(iv, plaintext, aad)).hex(),
     }
 
 

@@ -1,0 +1,30 @@
+"""A data key for its user's own public key: the fields of its request and response payloads. kmsd's own operation."""
+
+from typing import Annotated
+
+from protocol import vendor
+from protocol.schema import Tagged, structure
+from protocol.structures import ObjectReference
+
+
+@structure
+class GenerateAndExportDataKeyRequest:
+    """As Generate Data Key; the public key is SubjectPublicKeyInfo, DER."""
+
+    unique_identifier: ObjectReference | None = None
+    data_key_spec: Annotated[str | None, Tagged(vendor.TAG_DATA_KEY_SPEC)] = None
+    number_of_bytes: Annotated[int | None, Tagged(vendor.TAG_NUMBER_OF_BYTES)] = None
+    encryption_context: Annotated[str | None, Tagged(vendor.TAG_ENCRYPTION_CONTEXT)] = None
+    wrapping_public_key: Annotated[bytes, Tagged(vendor.TAG_WRAPPING_PUBLIC_KEY)]
+    wrapping_key_spec: Annotated[str, Tagged(vendor.TAG_WRAPPING_KEY_SPEC)]
+    wrapping_algorithm: Annotated[str, Tagged(vendor.TAG_WRAPPING_ALGORITHM)]
+
+
+@structure
+class GenerateAndExportDataKeyResponse:
+    """The Unique Identifier is the version's."""
+
+    unique_identifier: str
+    cmk_identifier: Annotated[str | None, Tagged(vendor.TAG_CMK_IDENTIFIER)] = None
+    ciphertext_blob: Annotated[bytes, Tagged(vendor.TAG_CIPHERTEXT_BLOB)]
+    exported_data_key: Annotated[bytes, Tagged(vendor.TAG_EXPORTED_DATA_KEY)]
