@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from hmac import compare_digest
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -77,10 +78,9 @@ def cipher(key: bytes, scheme: CipherScheme, iv: bytes) -> Cipher[_Plain]:
     made = _MODES[scheme.mode](scheme, iv)
     if (len(key) == 64) != (scheme.mode == BlockCipherMode.XTS) and len(key) != 32:
         raise InvalidParametersError(f"a key of this length is not for {scheme.mode.name}")
-    try:
-        return Cipher(_ALGORITHMS[scheme.algorithm](key), made)
-    except ValueError:  # the two halves of an XTS key are equal
-        raise InvalidParametersError(f"the key is not for {scheme.mode.name}") from None
+    if scheme.mode == BlockCipherMode.XTS and compare_digest(key[: len(key) // 2], key[len(key) // 2 :]):
+        raise InvalidParametersError("the two halves of an XTS key are to differ")
+    return Cipher(_ALGORITHMS[scheme.algorithm](key), made)
 
 
 _MODES: dict[BlockCipherMode, Callable[[CipherScheme, bytes], modes.CBC | modes.CTR | modes.ECB | modes.XTS]] = {

@@ -33,7 +33,7 @@ from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
 from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
 from kmsd.crypto.sealing import Sealing
-from kmsd.crypto.signatures import ecdsa_value
+from kmsd.crypto.signatures import ecdsa_value, low_s
 from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.algorithms import CURVE_BY_LENGTH
 from kmsd.domain.objects import Material, ProtectionLevel
@@ -243,7 +243,11 @@ class HsmProvider:
             # Only the leftmost bits count (FIPS 186-5 §6.4.1); not every token cuts by itself.
             value = ecdsa_value(value, use.length)[: (use.length + 7) // 8]
             raw = self._using(use, "private", lambda lease, key: key.sign(value, mechanism=Mechanism.ECDSA))
-            return table.ecdsa_der(raw)
+            made = table.ecdsa_der(raw)
+            if not scheme.low_s:
+                return made
+            curve = use.curve or CURVE_BY_LENGTH[use.length]
+            return low_s(made, asymmetric.CURVES[curve])
         if not self._abilities.signs(scheme):
             raise UnsupportedError("the token does not offer RSA signatures with these parameters")
         message, mechanism, parameter = table.rsa_signature(scheme, value)
