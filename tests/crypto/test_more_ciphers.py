@@ -221,7 +221,7 @@ REFUSED: list[tuple[Algorithm, int, Parameters, int, int, type[Exception]]] = [
     (Algorithm.CHACHA20, 256, Parameters(initial_counter_value=1 << 32), 12, 16, InvalidParametersError),
     (Algorithm.CHACHA20, 256, Parameters(block_cipher_mode=Mode.CTR), 16, 16, InvalidParametersError),
     (Algorithm.CHACHA20_POLY1305, 256, Parameters(block_cipher_mode=Mode.GCM), 12, 16, UnsupportedError),
-    (Algorithm.CHACHA20_POLY1305, 256, Parameters(tag_length=12), 12, 16, TagLengthError),
+    (Algorithm.CHACHA20_POLY1305, 256, Parameters(tag_length=11), 12, 16, TagLengthError),
     (Algorithm.CHACHA20_POLY1305, 256, Parameters(), 8, 16, InvalidParametersError),
     (Algorithm.SM4, 128, Parameters(cryptographic_algorithm=Algorithm.AES), 12, 16, InvalidParametersError),
 ]
@@ -265,3 +265,23 @@ def test_a_scheme_names_its_algorithm() -> None:
     for algorithm in (None, Algorithm.RSA, Algorithm.HMAC_SHA256):
         with pytest.raises(UnsupportedError):
             cipher_scheme(Parameters(block_cipher_mode=Mode.CBC), algorithm)
+
+
+@pytest.mark.parametrize("size", [12, 13, 15])
+def test_chacha20_poly1305_opens_with_the_beginning_of_its_tag(software: SoftwareProvider, size: int) -> None:
+    made = stored(software, Algorithm.CHACHA20_POLY1305, CHACHA_KEY)
+    parameters = Parameters(block_cipher_mode=Mode.AEAD, tag_length=size)
+    iv = bytes(12)
+    encrypted = software.encrypt(made.use(ENCRYPT, parameters), LADIES, iv, b"more")
+    whole = software.encrypt(made.use(ENCRYPT), LADIES, iv, b"more")
+    assert whole.tag is not None
+    assert encrypted.tag == whole.tag[:size]
+    use = made.use(DECRYPT, parameters)
+    assert software.decrypt(use, encrypted.data, iv, b"more", encrypted.tag) == LADIES
+    for data, aad, tag in (
+        (encrypted.data[:-1], b"more", encrypted.tag),
+        (encrypted.data, b"less", encrypted.tag),
+        (encrypted.data, b"more", bytes(size)),
+    ):
+        with pytest.raises(CryptographicFailureError):
+            software.decrypt(use, data, iv, aad, tag)
