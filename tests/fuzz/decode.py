@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["protocol"]):
-    from tests.fuzz import mutation, seeds, targets
+    from tests.fuzz import instrument, mutation, seeds, targets
 
 MAXIMUM = 1 << 16
 
@@ -28,6 +28,7 @@ def main() -> None:
         return mutation.mutate(data, corpus, rng)[:maximum]
 
     with tempfile.TemporaryDirectory() as directory:
+        instrument.made_code(corpus)
         seeds.write(corpus, Path(directory))
         options = [f"-max_len={MAXIMUM}", "-timeout=10", "-rss_limit_mb=2048", *sys.argv[1:], directory]
         atheris.Setup([sys.argv[0], *options], targets.decode_anything, custom_mutator=mutate)

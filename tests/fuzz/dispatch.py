@@ -21,7 +21,7 @@ with atheris.instrument_imports(include=["protocol", "kmsd"]):
     import structlog
     import trio
 
-    from tests.fuzz import mutation, seeds, targets
+    from tests.fuzz import instrument, mutation, seeds, targets
 
 MAXIMUM = 1 << 15
 
@@ -39,6 +39,7 @@ def main() -> None:
 
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory(dir=memory) as stores:
+        instrument.made_code(corpus)
         seeds.write(corpus, Path(directory))
         answer = _loop(targets.Answers(Path(stores)))
         options = [f"-max_len={MAXIMUM}", "-timeout=60", "-rss_limit_mb=2048", *sys.argv[1:], directory]
