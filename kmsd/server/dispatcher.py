@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import structlog
 import trio
@@ -23,12 +22,14 @@ from kmsd.operations.context import Batch, Context
 from kmsd.operations.declined import DECLINED
 from kmsd.operations.services import Services
 from kmsd.operations.tenant_rules import check_made
+from kmsd.server import dry_run
 from kmsd.server.answers import encode, encode_plain, failure, without_result
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
 from kmsd.server.later import ABOUT_REQUESTS, is_later, pending
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
+from kmsd.server.results import RESULTS
 from kmsd.server.session import Answer, render
 from kmsd.storage.errors import ConflictError
 from protocol.enums import (
@@ -70,24 +71,6 @@ class _Attempt:
     touched: Collection[str]
     overtaken: bool = False
     """Another request changed an object in between: nothing was stored."""
-
-
-class _Result(NamedTuple):
-    """Where an operation's response has the Data that later items may refer to."""
-
-    field: str
-    withheld: bytes | None = None
-    """What Ephemeral leaves of it: nothing, or where the field is required nothing in it."""
-
-
-_RESULTS = {
-    Operation.DECRYPT: _Result("data"),
-    Operation.ENCRYPT: _Result("data"),
-    Operation.HASH: _Result("data"),
-    Operation.MAC: _Result("mac_data"),
-    Operation.RNG_RETRIEVE: _Result("data", b""),
-    Operation.SIGN: _Result("signature_data"),
-}
 
 
 CONNECT = "CONNECT"
@@ -333,9 +316,12 @@ class Dispatcher:
         mark = Mark.of(batch)
         try:
             self._check_item(batch, item)
+            tried = dry_run.asked_for(item)
             context = Context(batch, operation)
             payload = await HANDLERS[operation](context, item.payload)
             check_made(context)
+            if tried:
+                raise dry_run.done()
             context.keep()
         except KmsError as error:
             answer = self._refusal(operation, item.unique_batch_item_id, error, batch.version)
@@ -357,7 +343,7 @@ class Dispatcher:
                     result_status=Success,
                     payload=payload,
                 )
-            result = _RESULTS.get(operation)
+            result = RESULTS.get(operation)
             if result is not None:
                 batch.data.append((operation, getattr(payload, result.field)))
                 if item.ephemeral:
@@ -367,9 +353,6 @@ class Dispatcher:
         return _Attempt(operation, answer, context.touched if context is not None else ())
 
     def _check_item(self, batch: Batch, item: RequestBatchItem) -> None:
-        if any(extension.criticality_indicator for extension in item.message_extension):
-            # KMIP 1.4 §11.1: a critical extension that is not understood.
-            raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the critical Message Extension is not understood")
         operation = item.operation
         spec = OPERATIONS.get(operation)
         if (
