@@ -32,6 +32,8 @@ PATH: Final = b"/kmip"
 
 _HEAD_SIZE: Final = 16 * 1024
 """Bytes of a request line with its header fields."""
+_CAUSE_SIZE: Final = 200
+"""Characters: h11 quotes the line that it does not like."""
 _IN_THREAD: Final = 16 * 1024
 """Bytes of text from which reading and writing it leaves the event loop: that is 2 ms and more."""
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -123,9 +125,10 @@ class _Exchange(Generic[_Peer]):
                 if not await self._answer(request.encoding, body):
                     return False
             except h11.RemoteProtocolError as error:
-                log.info("no HTTP", address=self._connection.address, cause=str(error))
+                cause = str(error)[:_CAUSE_SIZE]
+                log.info("no HTTP", address=self._connection.address, cause=cause)
                 if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                    await self._refuse(_Refusal(http.HTTPStatus(error.error_status_hint), str(error)[:200]))
+                    await self._refuse(_Refusal(http.HTTPStatus(error.error_status_hint), cause))
                 return True
             except _Refusal as refusal:
                 log.info("request refused", address=self._connection.address, cause=refusal.sentence)

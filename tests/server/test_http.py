@@ -14,7 +14,7 @@ from kmsd.config.settings import Limits
 from kmsd.server.connections import Connection, Connections
 from kmsd.server.http import serve_http
 from kmsd.server.session import Answer
-from protocol import ttlv
+from protocol import ttlv, ttlv_json, ttlv_xml
 from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.ttlv import Item, ItemType
@@ -30,6 +30,7 @@ class Echo:
     seen: list[bytes] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     finish: trio.Event = field(default_factory=trio.Event)
+    answer: bytes = b""
 
     async def connect(self, certificate: bytes, address: str) -> str:
         return "alice"
@@ -41,7 +42,7 @@ class Echo:
             raise RuntimeError("broken")
         if frame == b"slow":
             await self.finish.wait()
-        return Answer(frame, close=frame == b"no message")
+        return Answer(self.answer or frame, close=frame == b"no message")
 
     async def reject(self, peer: str, error: ProtocolError) -> bytes:
         self.rejected.append(str(error))
@@ -337,6 +338,37 @@ async def test_a_started_request_must_end_within_the_message_timeout(
         await trio.sleep(1)
     await talk.over.wait()
     assert 30 <= trio.current_time() - began < 33
+    assert talk.dispatcher.seen == []
+
+
+async def test_long_texts_are_read_in_a_thread_and_answered_in_their_encoding(start: Start) -> None:
+    talk = await start(Limits(frame_size=1 << 20))
+    message = Item(Tag.RESPONSE_MESSAGE, ItemType.STRUCTURE, (Item(Tag.DATA, ItemType.BYTE_STRING, bytes(20_000)),))
+    for content_type, text in (
+        ("text/xml", ttlv_xml.to_xml(message)),
+        ("application/json", ttlv_json.to_json(message)),
+    ):
+        await talk.send(post(text.encode(), f"Content-Type: {content_type}"))
+        status, headers, body = await talk.response()
+        assert (status, headers[b"content-type"]) == (200, content_type.encode())
+        assert body.decode() == text
+    assert talk.dispatcher.seen == [ttlv.encode(message)] * 2
+
+
+async def test_an_answer_that_xml_cannot_hold_is_refused_and_the_connection_kept(start: Start) -> None:
+    talk = await start()
+    bell = Item(Tag.RESPONSE_MESSAGE, ItemType.STRUCTURE, (Item(Tag.NAME_VALUE, ItemType.TEXT_STRING, "\a"),))
+    assert await talk.status(post(ttlv_json.to_json(bell).encode(), "Content-Type: application/json")) == 200
+    talk.dispatcher.answer = ttlv.encode(bell)
+    assert await talk.status(post(b"<RequestMessage/>", "Content-Type: text/xml")) == 406
+    assert await talk.status(post()) == 200
+
+
+async def test_a_connection_that_is_ended_from_outside_begins_nothing(start: Start) -> None:
+    talk = await start()
+    talk.connection.ended = "the daemon is stopping"
+    await talk.send(post())
+    await talk.over.wait()
     assert talk.dispatcher.seen == []
 
 
