@@ -24,6 +24,23 @@ INTERNAL_VENDOR = "-"
 
 _JOINT = "\x1f"
 
+CMK_KEY = AttributeReference("CMK", INTERNAL_VENDOR).key
+"""What a version of a CMK has, and nothing else."""
+
+_FIXED_BY_CMK = frozenset(
+    {
+        "Activation Date",
+        "Cryptographic Usage Mask",
+        "Extractable",
+        "Process Start Date",
+        "Protect Stop Date",
+        "Rotate Name",
+        "Sensitive",
+    }
+)
+"""What the CMK says of its versions, and no client of one."""
+_ALIAS_PREFIX = "alias/"
+
 
 def _is_posing(attribute: Attribute | AttributeReference) -> bool:
     """Whether the name could be taken for another vendor's attribute: keys join vendor and name by this character,
@@ -92,6 +109,8 @@ def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: 
         return
     if isinstance(attribute.value, Item):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name}: the value has the wrong type")
+    if spec.name == "Name" and attribute.value.name_value.startswith(_ALIAS_PREFIX):
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "names that begin with alias/ are aliases of CMKs")
     if spec.name in _LENGTHS and attribute.value < 0:
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name} is negative")
     if not spec.applies_to(object_type):
@@ -192,6 +211,8 @@ def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, n
             raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, "a key stays under the protection it was made with")
     if spec is None:
         return None
+    if spec.name in _FIXED_BY_CMK and CMK_KEY in key.attributes:
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"the {spec.name} of a version is its CMK's to say")
     if lifecycle.is_destroyed(key):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     states = _STATES_TO_CHANGE.get(spec.name)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from kmsd.domain.errors import KmsError, permission_denied
+from kmsd.domain.key_rules import KeyRules
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from protocol.enums import CryptographicAlgorithm, ObjectType, Operation, RecommendedCurve, ResultReason
 
@@ -68,6 +69,7 @@ class TenantPolicy:
     """Names of the tenant's certificates at which a chain may end, beside its own authority's."""
     curves: Mapping[CryptographicAlgorithm, frozenset[RecommendedCurve]] = field(default_factory=dict)
     """The curves allowed for an algorithm: P-256 and secp256k1 have one length. All, where it is not listed."""
+    keys: KeyRules = field(default_factory=KeyRules)
 
 
 class Grants:

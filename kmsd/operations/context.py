@@ -175,7 +175,7 @@ class Context:
                 raise KmsError(
                     ResultReason.OBJECT_NOT_FOUND, "no Unique Identifier is given and the ID Placeholder is empty"
                 )
-            return self.batch.placeholder
+            identifier = self.batch.placeholder
         if isinstance(identifier, str):
             return addressing.version_uid(self, identifier) if names_cmk(identifier) else identifier
         given = [uid for uids in self.batch.identifiers.values() for uid in uids]

@@ -20,15 +20,18 @@ from protocol.enums import (
     UnwrapMode,
     since,
 )
+from protocol.enums import ItemType as ItemTypeName
 from protocol.names import Tag
 from protocol.operations import OPERATIONS
 from protocol.operations.query import QueryRequest, QueryResponse
 from protocol.structures import (
     CapabilityInformation,
+    ExtensionInformation,
     ProtectionStorageMasks,
     RNGParameters,
 )
 from protocol.ttlv import Item, ItemType
+from protocol.vendor import VENDOR_TAGS
 from protocol.versions import V2_0, V2_1
 
 
@@ -54,6 +57,9 @@ def _offered(ctx: Context) -> Iterator[Operation]:
     from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
 
     for operation in HANDLERS:
+        if not operation.known:
+            # Clients that know only the specification's operations would not read the answer: extensions tell.
+            continue
         if operation in _AUTHORITY and ctx.tenant.policy.certificate_authority is None:
             continue
         if operation == Operation.INTEROP and not ctx.tenant.policy.interop:
@@ -109,10 +115,45 @@ def _defaults(ctx: Context, response: QueryResponse) -> None:
     response.defaults_information = tenant_rules.defaults(ctx)
 
 
+def _extensions(ctx: Context, response: QueryResponse) -> None:
+    """The names alone (KMIP 1.4 §4.25)."""
+    response.extension_information = tuple(
+        ExtensionInformation(extension_name=extension.extension_name) for extension in _mapped(ctx)
+    )
+
+
+def _extension_map(ctx: Context, response: QueryResponse) -> None:
+    response.extension_information = tuple(_mapped(ctx))
+
+
+def _mapped(ctx: Context) -> Iterator[ExtensionInformation]:
+    """kmsd's own tags, and from 2.0 on its operations, which are values of an enumeration."""
+    from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
+
+    for name, (tag, item_type) in VENDOR_TAGS.items():
+        yield ExtensionInformation(
+            extension_name=name, extension_tag=tag, extension_type=int(item_type), extension_item_type=item_type
+        )
+    if ctx.version < V2_0:
+        return
+    for operation in HANDLERS:
+        if not operation.known:
+            yield ExtensionInformation(
+                extension_name=operation.name,
+                extension_tag=Tag.OPERATION,
+                extension_type=int(ItemType.ENUMERATION),
+                extension_item_type=ItemTypeName.ENUMERATION,
+                # An Integer, which has a sign.
+                extension_enumeration=int(operation) - (1 << 32),
+            )
+
+
 _ANSWERS: dict[QueryFunction, Callable[[Context, QueryResponse], None]] = {
     QueryFunction.QUERY_OPERATIONS: _operations,
     QueryFunction.QUERY_OBJECTS: _objects,
     QueryFunction.QUERY_SERVER_INFORMATION: _server,
+    QueryFunction.QUERY_EXTENSION_LIST: _extensions,
+    QueryFunction.QUERY_EXTENSION_MAP: _extension_map,
     QueryFunction.QUERY_RNGS: _rngs,
     QueryFunction.QUERY_CAPABILITIES: _capabilities,
     QueryFunction.QUERY_DEFAULTS_INFORMATION: _defaults,

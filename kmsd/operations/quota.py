@@ -27,15 +27,15 @@ class ObjectCounts:
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
-        self._counts: dict[str, _Count] = {}
+        self._counts: dict[tuple[str, bool], _Count] = {}
 
-    def reserve(self, tenant: str, number: int, maximum: int) -> bool:
-        """Whether `number` more are within `maximum`; they count from here on."""
+    def reserve(self, tenant: str, number: int, maximum: int, *, records: bool = False) -> bool:
+        """Whether `number` more objects, or with `records` CMKs, are within `maximum`; they count from here on."""
         now = self._clock()
-        count = self._counts.get(tenant)
+        count = self._counts.get((tenant, records))
         if count is None or now - count.counted > RECOUNT_AFTER or count.objects + number > maximum:
-            query = LocateQuery(tenant, storage_status_mask=_KEPT)
-            count = self._counts[tenant] = _Count(self._store.count(query), now)
+            query = LocateQuery(tenant, storage_status_mask=_KEPT, records=records)
+            count = self._counts[tenant, records] = _Count(self._store.count(query), now)
         if count.objects + number > maximum:
             return False
         count.objects += number

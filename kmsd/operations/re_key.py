@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from kmsd.domain import rekey
+from kmsd.domain.cmk import cmk_of
 from kmsd.operations.context import Context
 from kmsd.operations.generating import generate
-from kmsd.operations.new_objects import check_quota
-from kmsd.operations.replacing import begin_replacement
+from kmsd.operations.key_versions import load_for_re_key, rotate
+from kmsd.operations.new_objects import asked_for, check_quota
+from kmsd.operations.replacing import begin_replacement, check_protection
 from protocol.enums import ObjectType
 from protocol.operations.re_key import ReKeyRequest, ReKeyResponse
 
@@ -14,6 +16,13 @@ from protocol.operations.re_key import ReKeyRequest, ReKeyResponse
 async def handle(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
     old = await ctx.load(request.unique_identifier)
     rekey.check_type(old, ObjectType.SYMMETRIC_KEY)
+    if cmk_of(old) is not None:
+        # The same as rotating the CMK.
+        cmk = load_for_re_key(ctx, old, request.offset)
+        check_protection(ctx, old, request.protection_storage_masks)
+        _, made = await rotate(ctx, cmk, [asked_for(ctx, request.attributes, old.object_type)])
+        ctx.give(made[0].uid)
+        return ReKeyResponse(unique_identifier=made[0].uid)
     check_quota(ctx, 1)
     new = begin_replacement(ctx, old, request.attributes, request.protection_storage_masks, request.offset)
     new = await generate(ctx, new)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from kmsd.domain import rekey
+from kmsd.domain.cmk import cmk_of
 from kmsd.domain.errors import KmsError
+from kmsd.domain.objects import ManagedObject
 from kmsd.operations.context import Context
 from kmsd.operations.generating import generate_pair
-from kmsd.operations.new_objects import check_quota, joined
-from kmsd.operations.replacing import begin_replacement
+from kmsd.operations.key_versions import load_for_re_key, rotate
+from kmsd.operations.new_objects import asked_for, check_quota, joined
+from kmsd.operations.replacing import begin_replacement, check_protection
 from protocol.enums import LinkType, ObjectType, ResultReason
 from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPairResponse
 
@@ -20,8 +23,10 @@ async def handle(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResp
         raise KmsError(ResultReason.PERMISSION_DENIED, "the private key has no link to its public key")
     old_public = await ctx.load(public_uid)
     rekey.check_type(old_public, ObjectType.PUBLIC_KEY)
-    check_quota(ctx, 2)
     common = request.common_attributes
+    if cmk_of(old_private) is not None:
+        return await _rotate(ctx, old_private, request)
+    check_quota(ctx, 2)
     private = begin_replacement(
         ctx,
         old_private,
@@ -40,3 +45,22 @@ async def handle(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResp
     ctx.save(*rekey.take_over(old_private, private, ctx.now), *rekey.take_over(old_public, public, ctx.now))
     ctx.give(private.uid, public.uid, placeholder=private.uid)
     return ReKeyKeyPairResponse(private_key_unique_identifier=private.uid, public_key_unique_identifier=public.uid)
+
+
+async def _rotate(ctx: Context, private: ManagedObject, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
+    """The same as rotating the CMK that the pair is a version of."""
+    cmk = load_for_re_key(ctx, private, request.offset)
+    for masks in (
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    ):
+        check_protection(ctx, private, masks)
+    common = request.common_attributes
+    asked = [
+        asked_for(ctx, joined(common, request.private_key_attributes), ObjectType.PRIVATE_KEY),
+        asked_for(ctx, joined(common, request.public_key_attributes), ObjectType.PUBLIC_KEY),
+    ]
+    _, (new, public) = await rotate(ctx, cmk, asked)
+    ctx.give(new.uid, public.uid, placeholder=new.uid)
+    return ReKeyKeyPairResponse(private_key_unique_identifier=new.uid, public_key_unique_identifier=public.uid)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kmsd.domain import making, rekey
-from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.errors import permission_denied
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.operations.context import Context
 from kmsd.operations.new_objects import asked_for, candidate
 from protocol.attributes import Template
@@ -32,3 +33,9 @@ def begin_replacement(
         level = making.protection(asked, masks, old.protection, ctx.tenant.providers)
     attributes = rekey.for_protection(attributes, asked, old, level)
     return replace(candidate(ctx, old.object_type, attributes, level, old.names), owner=old.owner)
+
+
+def check_protection(ctx: Context, old: ManagedObject, masks: ProtectionStorageMasks | None) -> None:
+    """Raise KmsError Permission Denied where the version of a CMK is asked for under another protection."""
+    if making.protection(AttributeSet(), masks, old.protection, ctx.tenant.providers) is not old.protection:
+        raise permission_denied("the protection of a version is its CMK's to say")

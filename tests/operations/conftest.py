@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,19 @@ class Server:
         policies = {name: settings.policy for name, settings in tenants.items()}
         self.peers = Peers(ClientDirectory({}), policies, self.services.tickets)
         self.dispatcher = Dispatcher(self.services, self.peers, maximum_items=64)
+
+    def use(self, tenants: Mapping[str, Tenant]) -> None:
+        """Go on with these tenants."""
+        self.services = replace(self.services, tenants=tenants)
+        policies = {name: tenant.policy for name, tenant in tenants.items()}
+        self.peers = Peers(ClientDirectory({}), policies, self.services.tickets)
+        self.dispatcher = Dispatcher(self.services, self.peers, maximum_items=64)
+
+    def change(self, tenant: str, settings: TenantSettings) -> None:
+        """Declare a tenant otherwise; its keys stay."""
+        self.settings[tenant] = settings
+        changed = replace(self.services.tenants[tenant], policy=settings.policy)
+        self.use({**self.services.tenants, tenant: changed})
 
     def peer(self, tenant: str, name: str) -> Peer:
         client = self.settings[tenant].clients[name]
