@@ -49,6 +49,9 @@ def _operations(ctx: Context, response: QueryResponse) -> None:
     response.operations = tuple(_offered(ctx))
 
 
+EXTENSIONS = 0x80000000
+"""Enumeration values from here on are a vendor's (KMIP 1.4 §9.1.3.2)."""
+
 _AUTHORITY = frozenset({Operation.CERTIFY, Operation.RE_CERTIFY})
 """What only a tenant with a certificate authority has."""
 
@@ -57,7 +60,7 @@ def _offered(ctx: Context) -> Iterator[Operation]:
     from kmsd.operations import HANDLERS  # noqa: PLC0415  (the table holds this module)
 
     for operation in HANDLERS:
-        if not operation.known:
+        if operation >= EXTENSIONS:
             # Clients that know only the specification's operations would not read the answer: extensions tell.
             continue
         if operation in _AUTHORITY and ctx.tenant.policy.certificate_authority is None:

@@ -48,7 +48,7 @@ def test_a_key_lives_from_create_to_destroy(app: App) -> None:
     client.destroy(uid)
     assert app.value(uid, "State") == State.DESTROYED
     assert app.values(uid, "Destroy Date") != []
-    assert refused(client.get, uid) == app.reason(Reason.PERMISSION_DENIED, Reason.OBJECT_DESTROYED)
+    assert refused(client.get, uid) == app.reason(Reason.ITEM_NOT_FOUND, Reason.OBJECT_DESTROYED)
 
 
 def test_a_compromised_key_says_since_when(app: App) -> None:
