@@ -57,7 +57,7 @@ _THIS_NAME = and_(names.c.tenant == bindparam("tenant"), names.c.name == bindpar
 GET = compiled(select(*COLUMNS).where(_THIS), "uid", "tenant")
 VERSION = compiled(select(objects.c.version).where(_THIS), "uid", "tenant")
 LOCK = compiled(select(objects.c.id, objects.c.version).where(_THIS), "uid", "tenant")
-UID_TAKEN = compiled(select(objects.c.id).where(objects.c.uid == bindparam("uid")), "uid")
+UID_TAKEN = compiled(select(objects.c.id).where(_THIS), "uid", "tenant")
 INSERT_OBJECT = compiled(
     insert(objects).values({name: bindparam(name) for name in ObjectRow._fields}), *ObjectRow._fields
 )

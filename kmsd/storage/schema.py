@@ -61,7 +61,7 @@ objects = Table(
     Column("material_format", Integer),
     Column("material", LargeBinary),
     PrimaryKeyConstraint("id"),
-    Index("uq_objects_uid", "uid", unique=True),
+    Index("uq_objects_uid_tenant", "uid", "tenant", unique=True),
     Index("ix_objects_tenant_storage_created", "tenant", "storage", "created"),
 )
 

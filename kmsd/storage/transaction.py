@@ -181,7 +181,7 @@ class Transactions:
                     raise DuplicateNameError(name)
                 claimed.add(claim)
         for entry in unit.inserts:
-            if execute(sql.UID_TAKEN.sql, (entry.row.uid,)).fetchone():
+            if execute(sql.UID_TAKEN.sql, (entry.row.uid, entry.row.tenant)).fetchone():
                 raise ConflictError(f"{entry.row.uid!r} exists")
         return identities
 

@@ -131,9 +131,18 @@ async def test_what_is_missing_or_another_tenant_s_cannot_be_updated(tmp_path: P
         for other in (replace(key, version=1, tenant="bank"), replace(aes_key(), version=1)):
             with pytest.raises(ConflictError):
                 await update(store, other)
-        with pytest.raises(ConflictError):
-            await insert(store, replace(key, tenant="bank"))
         assert stored(store, key.uid).version == 1
+
+
+async def test_an_identifier_is_unique_within_its_tenant(tmp_path: Path) -> None:
+    key = aes_key()
+    async with running(tmp_path / "kmsd.db") as store:
+        await insert(store, key)
+        with pytest.raises(ConflictError):
+            await insert(store, key.set("Cryptographic Length", 128))
+        await insert(store, replace(key, tenant="bank").set("Cryptographic Length", 128))
+        found = store.get("acme", key.uid), store.get("bank", key.uid)
+        assert [obj.length for obj in found if obj is not None] == [256, 128]
 
 
 async def test_a_name_is_held_by_one_object_of_a_tenant(tmp_path: Path) -> None:
