@@ -88,20 +88,27 @@ _FIXED_IN_HSM: Mapping[str, bool] = {"Sensitive": True, "Extractable": False}
 """What an HSM key says of itself is what the token does: no client turns it."""
 
 
-def _spec(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
-    """The table's row; None for a custom attribute of the client's.
-
-    Raises KmsError: Invalid Attribute (unknown), Attribute Read Only (`y-...` and the like are the server's:
-    KMIP 1.4 §3.39).
-    """
+def _known(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
+    """The table's row; None for a custom attribute. Raises KmsError: Invalid Attribute (unknown), Attribute Read Only
+    (what is for the server alone)."""
     spec = spec_of(attribute.key)
     if spec is None or _is_posing(attribute):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
-    if spec is not CUSTOM:
-        return spec
-    if attribute.vendor == INTERNAL_VENDOR or attribute.name.startswith("y-"):
-        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} is the server's to set")
-    return None
+    if attribute.vendor == INTERNAL_VENDOR:
+        raise _read_only(attribute)
+    return None if spec is CUSTOM else spec
+
+
+def _spec(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
+    """As `_known`, where clients set attributes: `y-...` and the like are the server's (KMIP 1.4 §3.39)."""
+    spec = _known(attribute)
+    if spec is None and attribute.name.startswith("y-"):
+        raise _read_only(attribute)
+    return spec
+
+
+def _read_only(attribute: Attribute | AttributeReference) -> KmsError:
+    return KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} is the server's to set")
 
 
 def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: ObjectType) -> None:
@@ -129,18 +136,28 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
     Raises KmsError: Invalid Attribute (unknown), Attribute Read Only (the server's), Attribute Single Valued,
     Unsupported Attribute, Invalid Attribute Value.
     """
+    attributes = list(attributes)
+    for attribute in attributes[:MOST_ATTRIBUTES]:
+        spec = _spec(attribute)
+        if spec is not None and spec.set_by == "server" and spec.name not in _STATED_AT_CREATION:
+            raise _read_only(attribute)
+    return imported(attributes, object_type)
+
+
+def imported(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSet:
+    """The attributes that an object comes with from elsewhere, whoever sets them otherwise (KMIP 1.4 §4.41).
+
+    Raises KmsError as `new`, except for attributes that only a server sets.
+    """
     result = AttributeSet()
     for number, attribute in enumerate(attributes):
         if number >= MOST_ATTRIBUTES:
             raise KmsError(ResultReason.INVALID_FIELD, f"more than {MOST_ATTRIBUTES} attributes")
-        spec = _spec(attribute)
+        spec = _known(attribute)
         _check_value(attribute, spec, object_type)
         if spec is None:
             result = result.add(attribute)
-            continue
-        if spec.set_by == "server" and spec.name not in _STATED_AT_CREATION:
-            raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} is the server's to set")
-        if spec.multiple:
+        elif spec.multiple:
             if attribute.value not in result.values(spec.name):
                 result = result.add(attribute)
         elif spec.name in result:

@@ -211,8 +211,12 @@ class Context:
 
     def save(self, *keys: ManagedObject) -> None:
         """Keep the change for the commit; Last Change Date is set here (KMIP 1.4 §3.38)."""
+        self.save_as_dated(*(key.set("Last Change Date", self.now) for key in keys))
+
+    def save_as_dated(self, *keys: ManagedObject) -> None:
+        """As `save`, with the Last Change Date that they come with."""
         for key in keys:
-            self._item[key.uid] = key.set("Last Change Date", self.now)
+            self._item[key.uid] = key
             self.touched[key.uid] = None
 
     def unsaved(self, uid: str) -> ManagedObject | None:

@@ -56,11 +56,13 @@ def candidate(
     attributes: AttributeSet,
     level: ProtectionLevel,
     inherited: Collection[str] = (),
+    uid: str | None = None,
 ) -> ManagedObject:
-    """The new object with these attributes, if this client may have it; `inherited` are names it takes over."""
+    """The new object with these attributes, if this client may have it; `inherited` are names it takes over, `uid` is
+    the identifier it has already."""
     ctx.provider(level)
     key = making.candidate(
-        uid=ctx.new_uid(),
+        uid=uid or ctx.new_uid(),
         tenant=ctx.tenant.name,
         owner=ctx.batch.identity.client,
         object_type=object_type,

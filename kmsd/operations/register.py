@@ -16,7 +16,7 @@ from kmsd.operations import shells, templates
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import opened_or_kept
-from protocol.attributes import ATTRIBUTES, Template
+from protocol.attributes import ATTRIBUTES, Attribute, Template
 from protocol.compiler import encode
 from protocol.enums import KeyFormatType, ObjectType, ResultReason
 from protocol.objects import OBJECT_TYPES, Certificate, CertificateRequest, KeyBlock, KeyValue, TemplateObject
@@ -45,15 +45,9 @@ IN_HSM = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PRIVATE_KEY})
 
 async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     wire: Any = request.managed_object
-    object_type = request.object_type
-    if object_type not in REGISTRABLE:
-        raise KmsError(ResultReason.INVALID_OBJECT_TYPE, "an object of this type is not registered")
-    if OBJECT_TYPES[type(wire)] != object_type:
-        raise invalid_field("the Object Type is not that of the object")
+    object_type = checked_type(request.object_type, wire)
     check_quota(ctx, 1)
-    block: KeyBlock | None = getattr(wire, "key_block", None)
-    if block is not None and block.cryptographic_length is not None and block.cryptographic_length < 0:
-        raise invalid_field("the Cryptographic Length is negative")
+    block = block_of(wire)
     wrapped: Any = None
     if block is not None and block.key_wrapping_data is not None:
         wrapped = wire
@@ -63,7 +57,7 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
             wire = replace(wire, key_block=block)
     if isinstance(wire, TemplateObject):
         return _register_template(ctx, request.attributes, wire)
-    template = _with_inner_attributes(request.attributes, block)
+    template = replace(request.attributes, attributes=with_inner_attributes(request.attributes.attributes, block))
     key = begin(
         ctx,
         object_type,
@@ -76,14 +70,33 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
     if wrapped is not None:
         key = shells.keep_registered(key, wrapped)
     if block is not None and block.key_value is None:
-        key = _without_value(key, block)
+        key = without_value(key, block)
     elif block is not None and block.key_wrapping_data is not None:
-        key = _described_by(key, block)
+        key = described_by(key, block)
     else:
         key = await with_value(ctx, key, wire, block)
     ctx.save(key)
     ctx.give(key.uid)
     return RegisterResponse(unique_identifier=key.uid)
+
+
+def checked_type(stated: ObjectType | None, wire: Any) -> ObjectType:
+    """The type of an object that a client brings; 1.4 says it by the object alone at Import. Raises KmsError: Invalid
+    Object Type (none that is registered), Invalid Field (not that of the object)."""
+    own = OBJECT_TYPES[type(wire)]
+    if stated is not None and stated not in REGISTRABLE:
+        raise KmsError(ResultReason.INVALID_OBJECT_TYPE, "an object of this type is not registered")
+    if stated not in (None, own):
+        raise invalid_field("the Object Type is not that of the object")
+    return own
+
+
+def block_of(wire: Any) -> KeyBlock | None:
+    """The object's Key Block, if it has one. Raises KmsError Invalid Field."""
+    block: KeyBlock | None = getattr(wire, "key_block", None)
+    if block is not None and block.cryptographic_length is not None and block.cryptographic_length < 0:
+        raise invalid_field("the Cryptographic Length is negative")
+    return block
 
 
 def _register_template(ctx: Context, attributes: Template, wire: TemplateObject) -> RegisterResponse:
@@ -94,22 +107,21 @@ def _register_template(ctx: Context, attributes: Template, wire: TemplateObject)
     return RegisterResponse(unique_identifier=key.uid)
 
 
-def _with_inner_attributes(template: Template, block: KeyBlock | None) -> Template:
+def with_inner_attributes(attributes: tuple[Attribute, ...], block: KeyBlock | None) -> tuple[Attribute, ...]:
     """Attributes inside the Key Value count where the request does not set them itself (KMIP 1.4 §2.1.4)."""
     if block is None or not isinstance(block.key_value, KeyValue) or not block.key_value.attributes:
-        return template
-    given = {attribute.key for attribute in template.attributes}
-    inner = tuple(a for a in block.key_value.attributes if a.key not in given)
-    return replace(template, attributes=template.attributes + inner)
+        return attributes
+    given = {attribute.key for attribute in attributes}
+    return attributes + tuple(a for a in block.key_value.attributes if a.key not in given)
 
 
-def _without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
+def without_value(key: ManagedObject, block: KeyBlock) -> ManagedObject:
     """An object of which the server has only the attributes (KMIP 1.4 §3.41)."""
     key = key.set("Key Value Present", False)
-    return _described_by(key, block)
+    return described_by(key, block)
 
 
-def _described_by(key: ManagedObject, block: KeyBlock) -> ManagedObject:
+def described_by(key: ManagedObject, block: KeyBlock) -> ManagedObject:
     """What the Key Block says of material that nobody here has looked into."""
     attributes = key.attributes
     if block.cryptographic_algorithm is not None:
