@@ -1,6 +1,6 @@
 """Key encapsulation: ML-KEM (FIPS 203).
 
-No version of KMIP up to 2.1 has an operation for it. This is what one will call, under whatever permit it then asks for.
+No version of KMIP up to 2.1 has an operation for it. This is what one will call, under a permit of its own.
 """
 
 from __future__ import annotations

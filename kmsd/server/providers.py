@@ -14,6 +14,7 @@ import structlog
 
 from kmsd.config.settings import Settings
 from kmsd.config.tenants import Tenant as TenantSettings
+from kmsd.crypto import sm2
 from kmsd.crypto.errors import CryptoError
 from kmsd.crypto.provider import Provider
 from kmsd.crypto.roots import KeyRoot, SoftwareRoot
@@ -25,8 +26,8 @@ from kmsd.operations.services import Tenant
 from kmsd.server.errors import StartError
 from kmsd.storage.store import Store, TenantRow
 from protocol.attributes import Attribute
+from protocol.enums import CryptographicAlgorithm, StorageStatusMask
 from protocol.enums import ProtectionLevel as WireProtectionLevel
-from protocol.enums import StorageStatusMask
 
 if TYPE_CHECKING:
     from kmsd.server.tokens import Token
@@ -53,6 +54,7 @@ def open_tenants(settings: Settings, store: Store, closing: ExitStack) -> Mappin
         except CryptoError as error:
             raise StartError(f"tenant {name}: {error}") from error
     software = SoftwareProvider(sealer)
+    _report_sm2(settings)
     on_tokens = {
         name: token.provider(
             sealer, {t: tenant.keeping for t, tenant in settings.tenants.items() if tenant.hsm_name == name}
@@ -63,6 +65,19 @@ def open_tenants(settings: Settings, store: Store, closing: ExitStack) -> Mappin
         name: Tenant(name, tenant.policy, software, _providers(tenant, software, on_tokens))
         for name, tenant in settings.tenants.items()
     }
+
+
+def _report_sm2(settings: Settings) -> None:
+    """Say whether SM2 works here, to who lets his tenants use it."""
+    if not any(CryptographicAlgorithm.SM2 in tenant.algorithms for tenant in settings.tenants.values()):
+        return
+    support = sm2.support()
+    if support.refusal is not None:
+        log.warning("SM2 keys are refused", reason=support.refusal)
+        return
+    log.info("SM2 tested", library=support.library)
+    if support.warning is not None:
+        log.warning("SM2 keys are at risk", reason=support.warning, library=support.library)
 
 
 def _providers(

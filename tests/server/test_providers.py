@@ -9,12 +9,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import structlog
 
 from kmsd.cli.dev import configuration, write
 from kmsd.cli.dev_certificates import Authority
 from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.crypto import sm2
 from kmsd.crypto.provider import KeyReference
+from kmsd.crypto.sm2 import Support
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.server.providers import StartError, open_tenants
 from kmsd.storage.store import Store
@@ -53,6 +56,30 @@ def settings(directory: Path, **replaced: str) -> Settings:
         text = text.replace(old, new)
     path.write_text(text)
     return load(path)
+
+
+@pytest.mark.parametrize(
+    ("support", "words"),
+    [
+        (Support("OpenSSL 3.0", None, None), ["SM2 tested"]),
+        (Support("OpenSSL 3.5", None, "may leak"), ["SM2 tested", "SM2 keys are at risk"]),
+        (Support("none", "built without it", None), ["SM2 keys are refused"]),
+    ],
+    ids=["works", "leaks", "missing"],
+)
+def test_who_allows_sm2_is_told_whether_it_works(
+    directory: Path, store: Store, monkeypatch: pytest.MonkeyPatch, support: Support, words: list[str]
+) -> None:
+    monkeypatch.setattr(sm2, "support", lambda: support)
+    text = (
+        (directory / "kmsd.yaml")
+        .read_text()
+        .replace("\n    roles:", '\n    algorithms: {AES: "*", SM2: "*"}\n    roles:', 1)
+    )
+    (directory / "kmsd.yaml").write_text(text)
+    with structlog.testing.capture_logs() as logs, ExitStack() as closing:
+        open_tenants(load(directory / "kmsd.yaml"), store, closing)
+    assert [entry["event"] for entry in logs if "SM2" in entry["event"]] == words
 
 
 def test_sealed_material_opens_after_a_restart(directory: Path, store: Store) -> None:
