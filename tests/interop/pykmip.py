@@ -88,6 +88,9 @@ FALLS_OVER = r"^$|^No value type|^Unrecognized attribute type|^unpack requires"
 """What it says when it falls over one of them, whatever the class of the exception."""
 
 LIMITS: Mapping[str, Limit] = {
+    "Query Extension Map": _limit(
+        Version.KMIP_2_0, reason="its Extension Information lacks the Extension Enumeration, a field of 2.0"
+    ),
     "a refused Discover Versions": _limit(*ALL, reason="it looks into the payload, which a refusal does not have"),
     "a Check for no usage": _limit(*ALL, reason="it goes through the usages asked for, also where none are"),
     "Re-key with attributes": _limit(

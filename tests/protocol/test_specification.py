@@ -118,8 +118,21 @@ def test_a_field_is_required_where_its_table_says_so(
     assert required == {name for name in said if (cls.__name__, name) not in OPTIONAL}
 
 
+OURS = {
+    cls.__name__
+    for operation, spec in OPERATIONS.items()
+    if operation >= 0x80000000
+    for cls in (spec.request, spec.response)
+}
+"""Payloads of kmsd's own operations, which no text has."""
+
+
 def test_no_table_of_the_texts_is_missing() -> None:
-    assert {cls.__name__ for _, cls, _ in TABLES} >= set(CLASSES) - {"NotifyResponse", "PutResponse", "PollResponse"}
+    assert {cls.__name__ for _, cls, _ in TABLES} >= set(CLASSES) - OURS - {
+        "NotifyResponse",
+        "PutResponse",
+        "PollResponse",
+    }
 
 
 # Structures: the table's first row is the structure itself.
