@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.bench.load import Server, client_context
@@ -38,7 +39,13 @@ class Process:
             started = time.perf_counter()
             with errors.open("ab") as log:
                 self._process = subprocess.Popen(
-                    command, stdout=subprocess.PIPE, stderr=log, text=True, cwd=REPOSITORY, env=environment
+                    command,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                    cwd=REPOSITORY,
+                    env=environment,
+                    start_new_session=True,
                 )
         finally:
             pin_load()
@@ -68,6 +75,9 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        # PyKMIP's child outlives it.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         assert self._process.stdout is not None
         self._process.stdout.close()
 
