@@ -115,7 +115,9 @@ def _storage(ctx: Context, response: QueryResponse) -> None:
 
 
 def _defaults(ctx: Context, response: QueryResponse) -> None:
-    response.defaults_information = tenant_rules.defaults(ctx)
+    defaults = tenant_rules.defaults(ctx)
+    # Without a default there is nothing to inform of, and PyKMIP reads no Defaults Information without one.
+    response.defaults_information = defaults if defaults.object_defaults else None
 
 
 def _extensions(ctx: Context, response: QueryResponse) -> None:
