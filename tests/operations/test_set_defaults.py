@@ -89,7 +89,7 @@ async def test_query_tells_them_and_nothing_removes_them(admin: Caller, server: 
     [
         (ObjectDefaults(attributes=AES_192), ResultReason.INVALID_FIELD),
         (entry(Attribute("State", State.ACTIVE)), ResultReason.ATTRIBUTE_READ_ONLY),
-        (entry(Attribute("Certificate Length", 1)), ResultReason.UNSUPPORTED_ATTRIBUTE),
+        (entry(Attribute("Certificate Length", 1)), ResultReason.ATTRIBUTE_READ_ONLY),
         (entry(*AES_192, *AES_192), ResultReason.ATTRIBUTE_SINGLE_VALUED),
     ],
 )
