@@ -23,6 +23,7 @@ from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
 from kmsd.operations.tickets import Tickets
+from kmsd.scheduler.runner import Scheduler
 from kmsd.server import systemd
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.http import serve_http
@@ -89,6 +90,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             nursery.start_soon(notices.run, services)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
+                await later.start(Scheduler(services, store.leadership()).run)
                 await _serve_ports(server, https, settings, ready)
                 # What has begun is finished while there is a store.
                 later.cancel_scope.cancel()

@@ -204,6 +204,10 @@ class Store:
         finally:
             self._idle_readers.append(connection)
 
+    def leadership(self) -> FileLock:
+        """What one process at a time holds who does the work of all: it is given back when its holder dies."""
+        return FileLock(self._path.with_name(self._path.name + "-scheduler"))
+
     async def commit(self, work: UnitOfWork) -> None:
         """Return once all of it is durable; a unit of audit records alone goes the same way.
 

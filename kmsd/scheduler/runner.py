@@ -1,0 +1,60 @@
+"""The scheduler's loop: on one node at a time, and what was missed while none ran is done at the next start."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+import trio
+
+from kmsd.operations.services import Services
+from kmsd.scheduler.jobs import run_due
+
+log = structlog.get_logger("kmsd.scheduler")
+
+INTERVAL = 30.0
+"""Seconds between two looks. A key whose date of deletion has come is refused at once, without the scheduler."""
+
+
+class Leadership(Protocol):
+    """Held by one process at a time; the system gives it back when its holder dies."""
+
+    def try_acquire(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class Scheduler:
+    """Looks now and then for what is due, while this process leads."""
+
+    def __init__(self, services: Services, leadership: Leadership, interval: float = INTERVAL) -> None:
+        self._services = services
+        self._leadership = leadership
+        self._interval = interval
+        self._leads = False
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Until it is cancelled; a unit of work that the store has is finished."""
+        try:
+            task_status.started()
+            while True:
+                await self.look()
+                await trio.sleep(self._interval)
+        finally:
+            self._leadership.close()
+
+    async def look(self) -> int:
+        """Do what is due for each tenant, if this process leads; return how many CMKs were changed."""
+        if not self._leads:
+            self._leads = self._leadership.try_acquire()
+            if not self._leads:
+                return 0
+            log.info("leads")
+        done = 0
+        for tenant in self._services.tenants:
+            try:
+                done += await run_due(self._services, tenant)
+            except Exception:
+                # One tenant's trouble, or a store that does not work for a while, must not end the loop.
+                log.exception("not done", tenant=tenant)
+        return done
