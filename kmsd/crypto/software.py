@@ -240,6 +240,10 @@ class SoftwareProvider:
         """Bytes derived from a symmetric key, Secret Data, or an elliptic curve private key."""
         return derive(self._open(use), use.algorithm, derivation)
 
+    def fingerprint(self, tenant: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 under a key of the tenant's own."""
+        return self._sealing.fingerprint(tenant, data)
+
     def random(self, length: int) -> bytes:
         """`length` bytes of the kernel's generator. Raises InvalidParametersError for a negative length."""
         if length < 0:

@@ -23,3 +23,5 @@ class KeyRules:
     maximum_aliases: int = 300
     maximum_versions: int = 50
     """Of one CMK that is a pair, and is rotated on demand; other keys have as many versions as objects are allowed."""
+    pkcs1_import: bool = False
+    """Whether material may be imported under RSAES_PKCS1_V1_5, for who cannot do better."""

@@ -11,12 +11,14 @@ from kmsd.domain.key_specs import KEY_SPECS, pair_masks, symmetric_mask
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.storage.work import UnitOfWork
 from protocol.attributes import Attribute, Template
-from protocol.enums import ObjectType, ProtectionStorageMask
+from protocol.enums import BlockCipherMode, ObjectType, ProtectionStorageMask
 from protocol.operations.create import CreateRequest
 from protocol.operations.create_key_pair import CreateKeyPairRequest
-from protocol.structures import CryptographicDomainParameters, ProtectionStorageMasks
+from protocol.structures import CryptographicDomainParameters, CryptographicParameters, ProtectionStorageMasks
 from protocol.versions import V2_1
 from tests.operations.conftest import Caller, Server
+
+ECB = CryptographicParameters(block_cipher_mode=BlockCipherMode.ECB)
 
 MASKS = {
     ProtectionLevel.SOFTWARE: ProtectionStorageMask.SOFTWARE,
@@ -69,7 +71,7 @@ async def add_version(app: Caller, cmk: Cmk) -> str:
                 common_protection_storage_masks=masks,
             )
         )
-        uids = [made.private_key_unique_identifier, made.public_key_unique_identifier]
+        uids: list[str] = [made.private_key_unique_identifier, made.public_key_unique_identifier]
     else:
         mask = Attribute("Cryptographic Usage Mask", symmetric_mask(cmk.usage))
         request = CreateRequest(
@@ -112,4 +114,4 @@ def stored(server: Server, uid: str, tenant: str = "acme") -> ManagedObject:
     return found
 
 
-__all__ = ["change", "make_cmk", "read", "rotate", "stored", "update"]
+__all__ = ["ECB", "change", "make_cmk", "read", "rotate", "stored", "update"]
