@@ -34,8 +34,9 @@ from kmsd.domain.algorithms import CURVE_BY_LENGTH, FIXED_LENGTHS, IMPLIED_CURVE
 from protocol import vendor
 from protocol.enums import CryptographicAlgorithm, PaddingMethod, RecommendedCurve
 
-RSA_LENGTHS = (2048, 3072, 4096)
-"""Bits of the RSA keys that are generated."""
+RSA_LENGTHS = (1024, 2048, 3072, 4096)
+"""Bits of the RSA keys that are generated. 1024 is for old devices: a tenant has such keys only where its own list of
+algorithms allows them, as no default does."""
 
 PUBLIC_EXPONENT = 65537
 

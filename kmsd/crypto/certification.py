@@ -294,7 +294,7 @@ def _unsigned(builder: x509.CertificateBuilder, signer: asymmetric.ClassicPublic
 
 @cache
 def _throwaway_rsa() -> rsa.RSAPrivateKey:
-    return asymmetric.generate_rsa(asymmetric.RSA_LENGTHS[0])
+    return asymmetric.generate_rsa(2048)
 
 
 def _tlv(tag: int, content: bytes) -> bytes:

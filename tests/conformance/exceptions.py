@@ -40,6 +40,11 @@ _CHECK = KnownException(
     "a refused Check returns the attributes that caused it (2.1 §6.1.7)",
     r"^BatchItem\[\d\]/ResponsePayload: not in the test case$",
 )
+_WRAPPED_ONLY = KnownException(
+    "unwraps with a key whose Cryptographic Usage Mask is Wrap Key alone (1.4 §3.19 has a bit for either)",
+    r"BatchItem\[0\]/ResultStatus: expected Success",
+    ends=True,
+)
 _SEEDED = KnownException("RNG Seed: the other policies; CS-RNG-O-3 is this server's", "DataLength|ResultStatus", 0)
 _CAPABILITIES = KnownException("three servers' capabilities, each other than the next", "/CapabilityInformation/", 0)
 _OF_CLIENTS = KnownException("a server's Query to a client: the answer is what a client says of itself", "Payload/", 0)
@@ -56,6 +61,8 @@ EXCEPTIONS: Mapping[str, KnownException] = {
         ends=True,
     ),
     **{f"CS-RNG-O-{number}-{version}": _SEEDED for number in (1, 2, 4) for version in (12, 14, 21)},
+    "TC-WRAP-2-14": _WRAPPED_ONLY,
+    "TC-WRAP-3-14": _WRAPPED_ONLY,
     "BL-M-2-21": _CHECK,
     "BL-M-3-21": _CHECK,
     "TC-95-10": KnownException("leases of 16 s; here they take an hour, as in TC-95-12", "LeaseTime"),

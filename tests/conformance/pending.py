@@ -14,12 +14,9 @@ _MISSING: Mapping[str, tuple[str, ...]] = {
         *(f"CS-BC-M-CHACHA20-{number}-21" for number in (1, 2, 3)),
         *("CS-BC-M-CHACHA20POLY1305-1-21", "TC-STREAM-ENC-2-14"),
     ),
-    "RSA keys of 1024 bits": ("TC-81-10", "TC-81-12"),
     "one-time pads, which the case expects to be there": tuple(f"TC-OTP-{number}-14" for number in range(1, 6)),
     "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
-    "unwrapping at Get with a key that may only wrap": ("TC-WRAP-2-14", "TC-WRAP-3-14"),
     "the profiles that Query names": ("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
-    "Import, Set Endpoint Role": (*("MSGENC-HTTPS-M-1-21", "QS-M-1-21", "TC-LOGIN-1-21"),),
 }
 
 PENDING: Mapping[str, str] = {name: reason for reason, names in _MISSING.items() for name in names}
