@@ -7,7 +7,7 @@ import ssl
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from kmsd.config.secrets import Secret, pin, root_key
 from kmsd.config.tenants import ClientDirectory, Tenant
@@ -108,6 +108,17 @@ def _environment_name(name: str) -> str:
     return name
 
 
+def _number(value: object) -> object:
+    """Vendors write their numbers with 0x; YAML here does not read that as a number."""
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9A-Fa-f]{1,8}", value):
+        return int(value, 16)
+    return value
+
+
+VendorNumber = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFFFFFF)]
+VendorMechanism = Literal["SM4", "SM4_KEY_GEN", "SM4_ECB", "SM4_CBC", "SM4_CTR", "SM4_GCM"]
+
+
 class Hsm(Strict):
     """A token behind a PKCS#11 module."""
 
@@ -122,6 +133,14 @@ class Hsm(Strict):
     """The string that some modules take at C_Initialize, such as NSS softokn's configdir."""
     environment: dict[Annotated[str, AfterValidator(_environment_name)], str] = Field(default_factory=dict)
     """Set before the module is loaded, such as SOFTHSM2_CONF."""
+    mechanisms: dict[VendorMechanism, VendorNumber] = Field(default_factory=dict)
+    """The vendor's numbers of what PKCS#11 has no number for: SM4's key type, its key generation and its modes."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Hsm:
+        if self.mechanisms and not ({"SM4", "SM4_KEY_GEN"} < self.mechanisms.keys()):
+            raise ValueError("mechanisms: SM4 takes its key type, SM4_KEY_GEN and at least one mode")
+        return self
 
     def user_pin(self) -> Secret:
         return pin(self.pin)

@@ -49,7 +49,7 @@ def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
         closing.callback(pool.close)
         pool.start()
         # What the token is really able to do decides what Query says and what is refused.
-        abilities = selftest.run(pool)
+        abilities = selftest.run(pool, {str(name): number for name, number in hsm.mechanisms.items()})
     except (ModuleError, CryptoError) as error:
         raise StartError(f"HSM {name}: {error}") from error
     return Token(TenantKeyRing(pool, abilities), hsm)

@@ -337,3 +337,25 @@ def test_the_documented_defaults_are_the_real_ones(directory: Path) -> None:
         (directory / "kmsd.yaml").write_text(variant)
         loaded.append(load(directory / "kmsd.yaml", environment))
     assert loaded[0] == loaded[1]
+
+
+def test_vendors_numbers_are_read_with_and_without_0x(settings_of: SettingsOf) -> None:
+    mapping = "    mechanisms: {SM4: 0x80000001, SM4_KEY_GEN: 2147484672, SM4_ECB: 0x80000401}\n"
+    settings = settings_of(MINIMAL + mapping)
+    assert settings.hsms["main"].mechanisms == {"SM4": 0x80000001, "SM4_KEY_GEN": 0x80000400, "SM4_ECB": 0x80000401}
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "{SM4: 0x80000001}",
+        "{SM4: 0x80000001, SM4_KEY_GEN: 0x80000400}",
+        "{SM4_ECB: 0x80000401}",
+        "{SM4: 0x80000001, SM4_KEY_GEN: 0x80000400, SM4_OFB: 1}",
+        "{SM4: 0x180000001, SM4_KEY_GEN: 0x80000400, SM4_ECB: 1}",
+        "{SM4: many, SM4_KEY_GEN: 0x80000400, SM4_ECB: 1}",
+    ],
+)
+def test_half_a_mapping_of_mechanisms_is_refused(settings_of: SettingsOf, mapping: str) -> None:
+    with pytest.raises(ConfigurationError, match="mechanisms"):
+        settings_of(MINIMAL + f"    mechanisms: {mapping}\n")

@@ -5,10 +5,12 @@ from pydantic import ValidationError
 
 from kmsd.config.passwords import PasswordHash
 from kmsd.config.tenants import CertificateMatch, Client, ClientDirectory, DeclaredKey, Tenant, normal_san
+from kmsd.domain.algorithms import FIXED_LENGTHS
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import Authority, Keeping, Permission, check_algorithm
+from protocol import vendor
 from protocol.enums import (
     CryptographicAlgorithm,
     CryptographicUsageMask,
@@ -74,6 +76,18 @@ def test_sizes_that_mean_nothing_are_refused(sizes: object) -> None:
         tenant(algorithms={"AES": sizes})
 
 
+def test_algorithms_that_kmip_has_no_name_for_have_kmsds() -> None:
+    allowed = tenant(algorithms={"HMAC-SM3": (256,), "ML_DSA_65": "*", "SM4": (128,)}).policy.algorithms
+    assert allowed == {vendor.HMAC_SM3: frozenset({256}), vendor.ML_DSA_65: None, CryptographicAlgorithm.SM4: {128}}
+
+
+@pytest.mark.parametrize("algorithm", ["SM2", "Ed25519", "ML-DSA-87", "ML-KEM-768"])
+def test_a_declared_key_of_one_kind_needs_no_size(algorithm: str) -> None:
+    key = DeclaredKey.model_validate({"algorithm": algorithm, "usage": ("Sign", "Verify")})
+    assert key.is_pair
+    assert key.bits == FIXED_LENGTHS[key.algorithm]
+
+
 def test_curves_of_one_length_are_told_apart() -> None:
     policy = tenant(algorithms={"EC": ("P_256",)}).policy
     check_algorithm(policy, CryptographicAlgorithm.EC, 256, RecommendedCurve.P_256)
@@ -99,6 +113,8 @@ def test_a_declared_key_has_its_usages_and_size() -> None:
         {"algorithm": "AES", "length": 256, "curve": "P_256", "usage": ("Encrypt",)},
         {"algorithm": "EC", "length": 256, "usage": ("Sign",)},
         {"algorithm": "RSA", "curve": "P_256", "usage": ("Sign",)},
+        {"algorithm": "SM2", "length": 256, "usage": ("Sign",)},
+        {"algorithm": "Ed25519", "curve": "P_256", "usage": ("Sign",)},
         {"algorithm": "AES", "length": 256, "usage": ()},
         {"algorithm": "AES", "length": 256, "usage": ("Encypt",)},
         {"algorithm": "AES", "length": "256", "usage": ("Encrypt",)},

@@ -26,7 +26,7 @@ from protocol.enums import DigitalSignatureAlgorithm as Signature
 from protocol.enums import HashingAlgorithm as Hashing
 from protocol.objects import TransparentECPrivateKey, TransparentECPublicKey
 from protocol.structures import CryptographicParameters as Parameters
-from tests.crypto.harness import pair, reference, stored
+from tests.crypto.harness import as_the_token_can, pair, reference, stored
 
 ENCRYPT, DECRYPT, SIGN, VERIFY = Purpose.ENCRYPT, Purpose.DECRYPT, Purpose.SIGN, Purpose.VERIFY
 PRIVATE, PUBLIC = ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY
@@ -81,7 +81,8 @@ SIGNERS = [Algorithm.ED25519, vendor.ML_DSA_44, vendor.ML_DSA_65, vendor.ML_DSA_
 
 @pytest.mark.parametrize("algorithm", SIGNERS, ids=lambda algorithm: algorithm.name)
 def test_a_pair_signs_data_and_no_digest(provider: Provider, algorithm: Algorithm) -> None:
-    public, private = pair(provider, algorithm, FIXED_LENGTHS[algorithm])
+    with as_the_token_can(provider):
+        public, private = pair(provider, algorithm, FIXED_LENGTHS[algorithm])
     assert public.new.length == private.new.length == FIXED_LENGTHS[algorithm]
     signature = provider.sign(private.use(SIGN), DATA, None)
     assert provider.verify(public.use(VERIFY), DATA, None, signature)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from pkcs11 import KeyType, Mechanism
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm.vendors import Sm4
 from kmsd.crypto.parameters import HMACS, SIGNATURE_ALGORITHMS, RsaScheme, SignatureScheme
 from kmsd.crypto.provider import Capabilities
 from protocol.enums import (
@@ -50,8 +52,26 @@ class Abilities:
     pkcs1_signature: bool
     hmacs: frozenset[HashingAlgorithm]
     cmac: bool
+    sm4: Sm4 | None = None
+    """By the vendor's mechanisms that proved to be SM4."""
+    edwards: bytes | None = None
+    """CKA_EC_PARAMS of the token's Ed25519; None where it has none."""
     report: dict[str, str] = field(default_factory=dict)
     """Every check and "ok", or why not."""
+
+    def modes(self, algorithm: CryptographicAlgorithm) -> Collection[BlockCipherMode]:
+        """The modes in which symmetric keys of this algorithm encrypt."""
+        if algorithm == CryptographicAlgorithm.AES:
+            return self.ciphers
+        if algorithm == CryptographicAlgorithm.SM4 and self.sm4 is not None:
+            return self.sm4.modes.keys()
+        return ()
+
+    def secret_kind(self, algorithm: CryptographicAlgorithm | None) -> table.SecretKind | None:
+        """How symmetric keys of this algorithm are made; None where the token has none."""
+        if algorithm == CryptographicAlgorithm.SM4 and self.sm4 is not None:
+            return self.sm4.kind
+        return table.SECRETS.get(algorithm) if algorithm is not None else None
 
     @property
     def gcm(self) -> bool:
@@ -103,12 +123,21 @@ class Abilities:
         for curve in self.curves:
             bits = asymmetric.CURVES[curve].key_size
             keys |= {(CryptographicAlgorithm.EC, bits), (CryptographicAlgorithm.ECDSA, bits)}
+        if self.edwards is not None:
+            keys.add((CryptographicAlgorithm.ED25519, 256))
+        if self.sm4 is not None:
+            keys.add((CryptographicAlgorithm.SM4, 128))
         modes = {*self.ciphers, *self.key_wraps, *({BlockCipherMode.CMAC} if self.cmac else ())}
         macs = {hmac for hmac, hashing in HMACS.items() if hashing in self.hmacs}
         return Capabilities(
             key_algorithms=frozenset(keys),
             curves=self.curves,
-            cipher_modes=frozenset((aes, mode) for mode in modes),
+            cipher_modes=frozenset(
+                {
+                    *((aes, mode) for mode in modes),
+                    *((CryptographicAlgorithm.SM4, mode) for mode in self.modes(CryptographicAlgorithm.SM4)),
+                }
+            ),
             paddings=frozenset(
                 {(PaddingMethod.OAEP, hashing) for hashing, mask in self.oaep if hashing == mask}
                 | ({(PaddingMethod.PKCS1_V1_5, None)} if self.pkcs1_decryption else set())

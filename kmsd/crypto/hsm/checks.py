@@ -76,7 +76,7 @@ def _made(lease: Lease, template: dict[Any, Any], capabilities: MechanismFlag, p
     return lease.create(lambda session: session.create_object(full))
 
 
-def _with_secret(
+def with_secret(
     lease: Lease, key_type: KeyType, value: bytes, capabilities: MechanismFlag, use: Callable[[BoundKey], None]
 ) -> None:
     made = _made(lease, secret_template(key_type, value), capabilities, SENSITIVE)
@@ -106,7 +106,7 @@ def is_standard_wrap(lease: Lease, mode: BlockCipherMode, mechanism: Mechanism) 
         back = _unwrapped(lease, kek, KeyType.GENERIC_SECRET, symmetric.wrap(TEST_KEY, mode, value), mechanism)
         _expect(back == value, "another unwrapping")
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
 def wraps_odd_lengths(lease: Lease, mechanism: Mechanism) -> None:
@@ -116,23 +116,25 @@ def wraps_odd_lengths(lease: Lease, mechanism: Mechanism) -> None:
         wrapped = _wrapped(lease, kek, KeyType.GENERIC_SECRET, _VALUE[:20], mechanism)
         _expect(wrapped == symmetric.wrap(TEST_KEY, mode, _VALUE[:20]), "another wrapping")
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
-def keeps_aes(lease: Lease, mechanism: Mechanism) -> None:
+def keeps_ciphers(lease: Lease, mechanism: Mechanism, key_type: KeyType = KeyType.AES, size: int = 32) -> None:
+    value = _VALUE[:size]
+
     def check(kek: BoundKey) -> None:
-        wrapped = _wrapped(lease, kek, KeyType.AES, _VALUE, mechanism)
-        _expect(_VALUE not in wrapped, "not wrapped at all")
-        _expect(_unwrapped(lease, kek, KeyType.AES, wrapped, mechanism) == _VALUE, "another key came back")
+        wrapped = _wrapped(lease, kek, key_type, value, mechanism)
+        _expect(value not in wrapped, "not wrapped at all")
+        _expect(_unwrapped(lease, kek, key_type, wrapped, mechanism) == value, "another key came back")
         for place in range(len(wrapped)):
             altered = bytearray(wrapped)
             altered[place] ^= 1
             _refused(
-                lambda: _unwrapped(lease, kek, KeyType.AES, bytes(altered), mechanism),  # noqa: B023
+                lambda: _unwrapped(lease, kek, key_type, bytes(altered), mechanism),  # noqa: B023
                 "takes an altered wrapping",
             )
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
 def keeps_hmac_keys(lease: Lease, mechanism: Mechanism) -> None:
@@ -160,7 +162,7 @@ def keeps_hmac_keys(lease: Lease, mechanism: Mechanism) -> None:
         finally:
             lease.create(lambda session: back.destroy())
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
 def _wrapped(lease: Lease, kek: BoundKey, key_type: KeyType, value: bytes, mechanism: Mechanism) -> bytes:
@@ -221,7 +223,7 @@ def keeps_private(
         finally:
             lease.create(lambda session: back.destroy())
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, table.WRAPPING, check)
 
 
 def _signs(key: BoundKey, public: asymmetric.ClassicPublicKey) -> None:
@@ -343,7 +345,7 @@ def cipher(lease: Lease, mode: BlockCipherMode) -> None:
                 lambda: key.decrypt(whole, mechanism=mechanism, mechanism_param=parameter), "does not authenticate"
             )
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT, check)
 
 
 def _rsa_decryption(lease: Lease, scheme: RsaScheme) -> None:
@@ -383,11 +385,11 @@ def hmac(lease: Lease, hashing: HashingAlgorithm) -> None:
         value = key.sign(_TEXT, mechanism=table.HMAC_MECHANISMS[hashing])
         _expect(value == symmetric.mac(TEST_KEY * 2, hashing, _TEXT), "another MAC")
 
-    _with_secret(lease, KeyType.GENERIC_SECRET, TEST_KEY * 2, MechanismFlag.SIGN, check)
+    with_secret(lease, KeyType.GENERIC_SECRET, TEST_KEY * 2, MechanismFlag.SIGN, check)
 
 
 def cmac(lease: Lease) -> None:
     def check(key: BoundKey) -> None:
         _expect(key.sign(_TEXT, mechanism=Mechanism.AES_CMAC) == symmetric.mac(TEST_KEY, None, _TEXT), "another MAC")
 
-    _with_secret(lease, KeyType.AES, TEST_KEY, MechanismFlag.SIGN, check)
+    with_secret(lease, KeyType.AES, TEST_KEY, MechanismFlag.SIGN, check)

@@ -47,7 +47,7 @@ def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | Non
 
 
 def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType, abilities: Abilities) -> Taken:
-    kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
+    kind = abilities.secret_kind(reference.algorithm)
     if reference.algorithm is None or kind is None:
         raise UnsupportedError("the token keeps no symmetric keys of this algorithm")
     hashing = HMACS.get(reference.algorithm)

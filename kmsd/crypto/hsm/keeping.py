@@ -105,18 +105,20 @@ class KeyKeeper:
 
         def make(session: Session) -> tuple[bytes, Material]:
             public_template: dict[Any, Any] = {Attribute.TOKEN: False}
-            if curve is not None:
+            if key_type == KeyType.EC_EDWARDS:
+                public_template[Attribute.EC_PARAMS] = self._abilities.edwards
+            elif curve is not None:
                 public_template[Attribute.EC_PARAMS] = table.EC_PARAMETERS[curve]
             public, made = session.generate_keypair(
                 key_type,
-                private.length if curve is None else None,
+                private.length if key_type == KeyType.RSA else None,
                 capabilities=table.PAIRS[key_type],
                 store=resident,
                 public_template=public_template,
                 private_template=self._template(lease, session, private, resident),
             )
             try:
-                spki = asymmetric.spki(_public_key(public, curve))
+                spki = asymmetric.spki(_public_key(public, key_type, curve))
             finally:
                 public.destroy()
             return spki, self._kept(lease, session, private, made, KeyFormatType.PKCS_8)
@@ -267,7 +269,9 @@ class KeyKeeper:
                 lease.create(lambda session: made.destroy())
 
 
-def _public_key(public: Object, curve: RecommendedCurve | None) -> asymmetric.PublicKey:
+def _public_key(public: Object, key_type: KeyType, curve: RecommendedCurve | None) -> asymmetric.PublicKey:
+    if key_type == KeyType.EC_EDWARDS:
+        return table.edwards_point(public[Attribute.EC_POINT])
     if curve is None:
         modulus = int.from_bytes(public[Attribute.MODULUS], "big")
         exponent = int.from_bytes(public[Attribute.PUBLIC_EXPONENT], "big")

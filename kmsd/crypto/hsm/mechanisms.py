@@ -11,7 +11,7 @@ import struct
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives import padding as paddings
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, GCMParams, KeyType, Mechanism, MechanismFlag
 
@@ -28,11 +28,13 @@ WRAPPING = MechanismFlag.WRAP | MechanismFlag.UNWRAP
 PRIVATE: dict[KeyType, MechanismFlag] = {
     KeyType.RSA: MechanismFlag.DECRYPT | MechanismFlag.SIGN,
     KeyType.EC: MechanismFlag.SIGN,
+    KeyType.EC_EDWARDS: MechanismFlag.SIGN,
 }
 """What private keys are good for inside the token."""
 PAIRS: dict[KeyType, MechanismFlag] = {
     KeyType.RSA: PRIVATE[KeyType.RSA] | MechanismFlag.ENCRYPT | MechanismFlag.VERIFY,
     KeyType.EC: PRIVATE[KeyType.EC] | MechanismFlag.VERIFY,
+    KeyType.EC_EDWARDS: PRIVATE[KeyType.EC_EDWARDS] | MechanismFlag.VERIFY,
 }
 """For making a pair: NSS tries the new pair, so the public key must be good for the counterpart."""
 
@@ -75,6 +77,7 @@ PRIVATE_TYPES: dict[CryptographicAlgorithm, KeyType] = {
     CryptographicAlgorithm.EC: KeyType.EC,
     CryptographicAlgorithm.ECDSA: KeyType.EC,
     CryptographicAlgorithm.ECDH: KeyType.EC,
+    CryptographicAlgorithm.ED25519: KeyType.EC_EDWARDS,
 }
 
 HMAC_MECHANISMS: dict[HashingAlgorithm, Mechanism] = {
@@ -139,6 +142,10 @@ EC_PARAMETERS: dict[RecommendedCurve, bytes] = {
     RecommendedCurve.SECP256K1: bytes.fromhex("06052b8104000a"),
 }
 """CKA_EC_PARAMS: the curve's object identifier in DER (SEC 2; RFC 5480 §2.1.1.1)."""
+
+EDWARDS_PARAMETERS = (bytes.fromhex("06032b6570"), bytes.fromhex("130c656477617264733235353139"))
+"""CKA_EC_PARAMS of Ed25519: its object identifier (PKCS#11 v3.1 §6.3.10; RFC 8410 §3), or the name "edwards25519" that
+v3.0 had and SoftHSM takes."""
 
 WRAP_FORMS: dict[int, Mechanism] = {
     1: Mechanism.AES_KEY_WRAP_PAD,
@@ -222,6 +229,11 @@ def point(token_value: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePublic
     size = 1 + 2 * ((curve.key_size + 7) // 8)
     # The point's length is known, so whatever is in front of it is DER's tag and length.
     return ec.EllipticCurvePublicKey.from_encoded_point(curve, token_value[-size:])
+
+
+def edwards_point(token_value: bytes) -> ed25519.Ed25519PublicKey:
+    """The public key from CKA_EC_POINT: the 32 bytes of RFC 8032, whatever DER is in front of them."""
+    return ed25519.Ed25519PublicKey.from_public_bytes(token_value[-32:])
 
 
 def pad(scheme: CipherScheme, data: bytes) -> bytes:

@@ -26,6 +26,7 @@ from pkcs11.types import Object, Session
 from kmsd.crypto.asymmetric import ClassicPrivateKey, curve_name
 from kmsd.crypto.hsm.mechanisms import EC_PARAMETERS
 from kmsd.crypto.hsm.pool import Lease
+from kmsd.crypto.hsm.vendors import key_type
 
 _log = structlog.get_logger("kmsd.hsm")
 # Compiled classes, without types.
@@ -69,6 +70,12 @@ _CAPABILITIES: dict[ObjectClass, dict[Attribute, MechanismFlag]] = {
 }
 
 _ATTRIBUTE = struct.Struct("LPL")
+_ULONG = struct.Struct("L")
+
+
+def _read_key_type(value: bytes) -> KeyType:
+    """Vendors' key types too, which python-pkcs11 does not take."""
+    return key_type(_ULONG.unpack(value)[0])
 
 
 class Shape(NamedTuple):
@@ -95,6 +102,7 @@ def attribute_mapper() -> AttributeMapper:
     mapper = AttributeMapper()
     mapper.register_handler(Attribute.UNWRAP_TEMPLATE, pack_template, bytes)
     mapper.register_handler(CKA_NSS_DB, bytes, bytes)
+    mapper.register_handler(Attribute.KEY_TYPE, lambda value: _ULONG.pack(int(value)), _read_key_type)
     return mapper
 
 

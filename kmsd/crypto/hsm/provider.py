@@ -23,8 +23,7 @@ from kmsd.crypto.errors import (
     MissingIVError,
     UnsupportedError,
 )
-from kmsd.crypto.hashes import digest
-from kmsd.crypto.hsm import intake
+from kmsd.crypto.hsm import intake, signing, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import HANDLE_LOST, WRAPPING_KEY_LOST, translate
 from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
@@ -33,7 +32,6 @@ from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
 from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
 from kmsd.crypto.sealing import Sealing
-from kmsd.crypto.signatures import ecdsa_value, low_s
 from kmsd.crypto.software import SoftwareProvider
 from kmsd.domain.algorithms import CURVE_BY_LENGTH
 from kmsd.domain.objects import Material, ProtectionLevel
@@ -84,7 +82,7 @@ class HsmProvider:
 
     def generate(self, reference: KeyReference) -> NewKey:
         """A symmetric or HMAC key of `reference.length` bits, made in the token. Raises UnsupportedError."""
-        kind = table.SECRETS.get(reference.algorithm) if reference.algorithm is not None else None
+        kind = self._abilities.secret_kind(reference.algorithm)
         if (
             kind is None
             or reference.object_type != ObjectType.SYMMETRIC_KEY
@@ -102,6 +100,8 @@ class HsmProvider:
         length = private.length
         if key_type == KeyType.EC:
             curve, length = self._curve(curve, length)
+        elif key_type == KeyType.EC_EDWARDS and self._abilities.edwards is not None and length in (0, 256):
+            length = 256
         elif key_type == KeyType.RSA:
             curve = None
             if length not in self._abilities.rsa_lengths:
@@ -163,14 +163,16 @@ class HsmProvider:
             iv = symmetric.choose_iv(scheme)
             chosen = iv or None
         symmetric.check_input(scheme, iv, aad)
-        mechanism, parameter = table.cipher(scheme, iv, aad)
+        prepared = self._prepared(scheme, iv, aad)
         padded = table.pad(scheme, data)
         if not padded and not scheme.tag_length:
             return Encrypted(b"", chosen)
         both = self._using(
             use,
             "cipher",
-            lambda lease, key: bytes(key.encrypt(padded, mechanism=mechanism, mechanism_param=parameter)),
+            lambda lease, key: bytes(
+                key.encrypt(padded, mechanism=prepared.mechanism, mechanism_param=prepared.parameter)
+            ),
         )
         if not scheme.tag_length:
             return Encrypted(both, chosen)
@@ -196,13 +198,13 @@ class HsmProvider:
             raise InvalidParametersError("the Data is not a whole number of blocks")
         if not whole:
             return table.unpad(scheme, b"")
-        mechanism, parameter = table.cipher(scheme, iv, aad)
+        prepared = self._prepared(scheme, iv, aad)
         return table.unpad(
             scheme,
             self._using(
                 use,
                 "cipher",
-                lambda lease, key: key.decrypt(whole, mechanism=mechanism, mechanism_param=parameter),
+                lambda lease, key: key.decrypt(whole, mechanism=prepared.mechanism, mechanism_param=prepared.parameter),
                 checks_input=True,
             ),
         )
@@ -229,32 +231,14 @@ class HsmProvider:
             raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
 
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
-        """The digest is made here, the signature in the token; ECDSA signatures are DER."""
-        key_type = self._private_type(use)
-        own = Algorithm.RSA if key_type == KeyType.RSA else Algorithm.EC
-        scheme = parameters.signature_scheme(use.parameters, own, use.length, digested)
-        if digested is not None:
-            value = digested
-        elif data is None or scheme.hashing is None:
-            raise InvalidParametersError("there is nothing to sign")
-        else:
-            value = digest(scheme.hashing, data)
-        if key_type == KeyType.EC:
-            # Only the leftmost bits count (FIPS 186-5 §6.4.1); not every token cuts by itself.
-            value = ecdsa_value(value, use.length)[: (use.length + 7) // 8]
-            raw = self._using(use, "private", lambda lease, key: key.sign(value, mechanism=Mechanism.ECDSA))
-            made = table.ecdsa_der(raw)
-            if not scheme.low_s:
-                return made
-            curve = use.curve or CURVE_BY_LENGTH[use.length]
-            return low_s(made, asymmetric.CURVES[curve])
-        if not self._abilities.signs(scheme):
-            raise UnsupportedError("the token does not offer RSA signatures with these parameters")
-        message, mechanism, parameter = table.rsa_signature(scheme, value)
-        return self._using(
+        """See kmsd.crypto.hsm.signing."""
+        return signing.sign(
             use,
-            "private",
-            lambda lease, key: bytes(key.sign(message, mechanism=mechanism, mechanism_param=parameter)),
+            self._private_type(use),
+            self._abilities,
+            data,
+            digested,
+            lambda call: self._using(use, "private", lambda lease, key: call(key)),
         )
 
     def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
@@ -355,7 +339,7 @@ class HsmProvider:
         *,
         checks_input: bool = False,
     ) -> T:
-        shape = _SECRET_SHAPES[family] if family != "private" else self._shape(use)
+        shape = self._shape(use) if family in ("private", "cipher") else _SECRET_SHAPES[family]
         cache_key = (use.uid, use.material.blob, family)
 
         def call(lease: Lease) -> T:
@@ -371,6 +355,9 @@ class HsmProvider:
     def _shape(self, use: KeyUse) -> Shape:
         if use.object_type == ObjectType.PRIVATE_KEY:
             return _PRIVATE_SHAPES[self._private_type(use)]
+        if use.algorithm == Algorithm.SM4 and self._abilities.sm4 is not None:
+            kind = self._abilities.sm4.kind
+            return Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities)
         return _SECRET_SHAPES["hmac" if use.algorithm in parameters.HMACS else "cipher"]
 
     def _private_type(self, use: KeyUse) -> KeyType:
@@ -382,12 +369,16 @@ class HsmProvider:
         return key_type
 
     def _cipher_scheme(self, use: KeyUse) -> CipherScheme:
-        if use.algorithm != Algorithm.AES:
-            raise UnsupportedError("keys of this algorithm do not encrypt here")
         scheme = cipher_scheme(use.parameters, use.algorithm)
-        if scheme.mode not in self._abilities.ciphers:
-            raise UnsupportedError(f"the token does not offer AES with {scheme.mode.name}")
+        if scheme.mode not in self._abilities.modes(scheme.algorithm):
+            raise UnsupportedError(f"the token does not offer {scheme.algorithm.name} with {scheme.mode.name}")
         return scheme
+
+    def _prepared(self, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> vendors.Prepared:
+        sm4 = self._abilities.sm4
+        if sm4 is not None and scheme.algorithm == Algorithm.SM4:
+            return vendors.cipher(sm4.modes, scheme, iv, aad)
+        return vendors.Prepared(*table.cipher(scheme, iv, aad), None)
 
     def _wrap_mode(self, use: KeyUse) -> BlockCipherMode:
         if use.algorithm != Algorithm.AES:

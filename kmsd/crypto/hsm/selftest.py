@@ -7,7 +7,7 @@ here is refused later; nothing is done outside instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptoError, HsmUnavailableError
-from kmsd.crypto.hsm import checks, testkeys
+from kmsd.crypto.hsm import checks, morechecks, testkeys, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.objects import CKA_NSS_DB, private_template, secret_template
@@ -51,8 +51,11 @@ class _Bench:
         return True
 
 
-def run(pool: SessionPool) -> Abilities:
-    """Try everything; some 50 ms on SoftHSM. Raises HsmUnavailableError where the token is lost."""
+def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilities:
+    """Try everything; some 50 ms on SoftHSM. `numbers`: of vendors' mechanisms (kmsd.crypto.hsm.vendors).
+
+    Raises HsmUnavailableError where the token is lost.
+    """
     bench = _Bench(pool)
     key_wraps: dict[BlockCipherMode, Mechanism] = {}
     for mechanism in table.WRAP_FORMS.values():
@@ -67,7 +70,7 @@ def run(pool: SessionPool) -> Abilities:
         (
             form
             for form, mechanism in table.WRAP_FORMS.items()
-            if bench.passes(f"keep by {mechanism.name}", lambda lease: checks.keeps_aes(lease, mechanism))  # noqa: B023
+            if bench.passes(f"keep by {mechanism.name}", lambda lease: checks.keeps_ciphers(lease, mechanism))  # noqa: B023
         ),
         0,
     )
@@ -97,6 +100,19 @@ def run(pool: SessionPool) -> Abilities:
             lambda lease: checks.imports(lease, template),  # noqa: B023
         )
     }
+    sm4 = _sm4(bench, vendors.sm4(numbers or {}))
+    if sm4 is not None:
+        if form and bench.passes(
+            "keep SM4 keys",
+            lambda lease: checks.keeps_ciphers(lease, table.WRAP_FORMS[form], sm4.key_type, 16),
+        ):
+            keepable.add(sm4.key_type)
+        template = secret_template(sm4.key_type, testkeys.TEST_KEY[:16])
+        if bench.passes("import SM4", lambda lease: checks.imports(lease, template)):
+            imports.add(sm4.key_type)
+    edwards = _edwards(bench, table.WRAP_FORMS.get(form), extras)
+    if edwards is not None and bench.report.get("keep Ed25519 keys") == "ok":
+        keepable.add(KeyType.EC_EDWARDS)
     abilities = Abilities(
         wrap_form=form,
         unwrap_template=bool(form)
@@ -118,6 +134,8 @@ def run(pool: SessionPool) -> Abilities:
         pkcs1_signature=bench.passes("RSA signature PKCS#1 v1.5", checks.pkcs1_signature),
         hmacs=_which(bench, "HMAC {}", tuple(table.HMAC_MECHANISMS), checks.hmac),
         cmac=bench.passes("CMAC", checks.cmac),
+        sm4=sm4,
+        edwards=edwards,
         report=bench.report,
     )
     _log.info(
@@ -127,6 +145,31 @@ def run(pool: SessionPool) -> Abilities:
         refused={name: result for name, result in bench.report.items() if result != "ok"},
     )
     return abilities
+
+
+def _sm4(bench: _Bench, configured: vendors.Sm4 | None) -> vendors.Sm4 | None:
+    """SM4 in the modes that work; None where keys cannot be made or no mode does."""
+    if configured is None or not bench.passes("generate SM4", lambda lease: morechecks.makes_sm4(lease, configured)):
+        return None
+    modes = {
+        mode: mechanism
+        for mode, mechanism in configured.modes.items()
+        if bench.passes(f"SM4 {mode.name}", lambda lease: morechecks.is_sm4(lease, configured, mode))  # noqa: B023
+    }
+    return configured._replace(modes=modes) if modes else None
+
+
+def _edwards(bench: _Bench, wrapping: Mechanism | None, extras: dict[Any, Any]) -> bytes | None:
+    """How the token wants Ed25519 named, in the first of the ways that works."""
+    for parameters in table.EDWARDS_PARAMETERS:
+        if bench.passes("Ed25519", lambda lease: morechecks.signs_ed25519(lease, parameters, None, {})):  # noqa: B023
+            if wrapping is not None:
+                bench.passes(
+                    "keep Ed25519 keys",
+                    lambda lease: morechecks.signs_ed25519(lease, parameters, wrapping, extras),  # noqa: B023
+                )
+            return parameters
+    return None
 
 
 def _which(bench: _Bench, name: str, rows: tuple[Any, ...], check: Callable[[Lease, Any], None]) -> frozenset[Any]:
