@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 import trio
 
-from kmsd.client.connection import BaseClient, Conversation, Outcome
+from kmsd.client.connection import DRY_RUN, BaseClient, Conversation, Outcome, check_tried
 from kmsd.client.errors import ConnectionFailed, ConnectionLost
 from protocol.enums import BatchErrorContinuationOption
 from protocol.errors import ProtocolError
@@ -51,6 +51,14 @@ class Client(BaseClient):
         """The response payload to any request payload. Raises KmipError, ConnectionFailed."""
         [outcome] = await self.batch([payload])
         return outcome.payload
+
+    async def dry_run(self, payload: Any) -> None:
+        """Have kmsd try a request that uses a key, and keep nothing of it. Raises KmipError where it would fail."""
+        async with self._turn:
+            version = await self._agree()
+            conversation = self._exchange([payload], version, extensions=(DRY_RUN,))
+            [outcome] = await self._converse(conversation, repeatable=True)
+        check_tried(outcome)
 
     async def batch(
         self, payloads: Sequence[Any], on_error: BatchErrorContinuationOption | None = None

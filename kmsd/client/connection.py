@@ -13,7 +13,9 @@ from typing import Any, Final, TypeVar
 
 from kmsd.client import requests
 from kmsd.client.errors import ConnectionFailed, ConnectionLost, KmipError
+from kmsd.client.key_methods import KeyService
 from kmsd.client.methods import Operations
+from protocol import vendor
 from protocol.enums import (
     XML_NAMES,
     BatchErrorContinuationOption,
@@ -25,6 +27,7 @@ from protocol.enums import (
 from protocol.errors import ProtocolError
 from protocol.message import (
     Authentication,
+    MessageExtension,
     RequestBatchItem,
     RequestHeader,
     RequestMessage,
@@ -33,8 +36,10 @@ from protocol.message import (
     decode_response,
     encode_request,
 )
+from protocol.names import Tag
 from protocol.operations import OPERATIONS
 from protocol.structures import Credential, UsernameAndPassword
+from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_1, V2_1, ProtocolVersion
 
 T = TypeVar("T")
@@ -58,6 +63,13 @@ REPEATABLE: Final = frozenset(
         Operation.SIGNATURE_VERIFY,
         Operation.MAC_VERIFY,
         Operation.HASH,
+        vendor.DESCRIBE_CMK,
+        vendor.LIST_CMKS,
+        vendor.LIST_ALIASES,
+        vendor.LIST_CMK_VERSIONS,
+        vendor.KMS_DECRYPT,
+        vendor.EXPORT_DATA_KEY,
+        vendor.GET_PUBLIC_KEY,
     }
 )
 """Operations that change nothing: sent again, once, where an idle connection turns out to be closed."""
@@ -81,7 +93,7 @@ class Outcome:
         return self.response
 
 
-class BaseClient(Operations):
+class BaseClient(Operations, KeyService):
     """A client of one server, known by its certificate; `certificate`, `private_key` and `ca` are PEM files.
 
     `version` pins the protocol version; else it is the newest that both sides have. With `username`, each request
@@ -153,6 +165,7 @@ class BaseClient(Operations):
         payloads: Sequence[Any],
         version: ProtocolVersion,
         on_error: BatchErrorContinuationOption | None = None,
+        extensions: tuple[MessageExtension, ...] = (),
     ) -> Conversation[tuple[Outcome, ...]]:
         """One request and its answer. Raises KmipError where the server refuses the request as a whole."""
         operations = [OPERATION_OF[type(payload)] for payload in payloads]
@@ -160,7 +173,7 @@ class BaseClient(Operations):
             spec = OPERATIONS[operation]
             if version < spec.since or (spec.until is not None and version > spec.until):
                 raise ProtocolError(f"KMIP {version} has no {XML_NAMES[Operation][operation]}")
-        answer = yield self._encode(operations, payloads, version, on_error)
+        answer = yield self._encode(operations, payloads, version, on_error, extensions)
         try:
             items = decode_response(answer).batch_items
             return tuple(_outcomes(operations, items))
@@ -173,6 +186,7 @@ class BaseClient(Operations):
         payloads: Sequence[Any],
         version: ProtocolVersion,
         on_error: BatchErrorContinuationOption | None,
+        extensions: tuple[MessageExtension, ...],
     ) -> bytes:
         single = len(payloads) == 1
         header = RequestHeader(
@@ -188,6 +202,7 @@ class BaseClient(Operations):
                 operation=operation,
                 unique_batch_item_id=None if single else number.to_bytes(4),
                 payload=payload,
+                message_extension=extensions,
             )
             for number, (operation, payload) in enumerate(zip(operations, payloads, strict=True))
         )
@@ -226,6 +241,24 @@ def _words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
         return error.strerror
     return str(error) or type(error).__name__
+
+
+DRY_RUN: Final = MessageExtension(
+    vendor_identification="kmsd",
+    criticality_indicator=True,
+    vendor_extension=Item(
+        Tag.VENDOR_EXTENSION, ItemType.STRUCTURE, (Item(vendor.TAG_DRY_RUN, ItemType.BOOLEAN, True),)
+    ),
+)
+"""With it, kmsd tries a request and keeps nothing of it."""
+
+
+def check_tried(outcome: Outcome) -> None:
+    """Raise KmipError where a request that was only tried would have failed."""
+    if outcome.error is not None and outcome.error.reason != vendor.DRY_RUN:
+        raise outcome.error
+    if outcome.error is None:
+        raise ConnectionFailed("the server has carried out what it was to try only")
 
 
 _GENERAL: Final = ResultReason.GENERAL_FAILURE

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from kmsd.client.connection import BaseClient, Conversation, Outcome
+from kmsd.client.connection import DRY_RUN, BaseClient, Conversation, Outcome, check_tried
 from kmsd.client.errors import ConnectionFailed, ConnectionLost
 from protocol.enums import BatchErrorContinuationOption
 from protocol.errors import ProtocolError
@@ -54,6 +54,12 @@ class SyncClient(BaseClient):
         """The response payload to any request payload. Raises KmipError, ConnectionFailed."""
         [outcome] = self.batch([payload])
         return outcome.payload
+
+    def dry_run(self, payload: Any) -> None:
+        """Have kmsd try a request that uses a key, and keep nothing of it. Raises KmipError where it would fail."""
+        conversation = self._exchange([payload], self._agree(), extensions=(DRY_RUN,))
+        [outcome] = self._converse(conversation, repeatable=True)
+        check_tried(outcome)
 
     def batch(
         self, payloads: Sequence[Any], on_error: BatchErrorContinuationOption | None = None

@@ -6,16 +6,19 @@ from typing import get_type_hints
 
 import pytest
 
-from kmsd.client import requests
+from kmsd.client import key_requests, requests
+from kmsd.client.key_methods import KeyService
 from kmsd.client.methods import Method, Operations
 from protocol.operations import OPERATIONS
 
-METHODS = {name: value for name, value in vars(Operations).items() if isinstance(value, Method)}
+HOMES = {Operations: requests, KeyService: key_requests}
+METHODS = {name: value for home in HOMES for name, value in vars(home).items() if isinstance(value, Method)}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_gives_the_response_to_what_it_asks(name: str) -> None:
-    request = get_type_hints(getattr(requests, name))["return"]
+    [home] = [module for module in HOMES.values() if name in vars(module)]
+    request = get_type_hints(getattr(home, name))["return"]
     [spec] = [spec for spec in OPERATIONS.values() if spec.request is request]
     assert METHODS[name].response is spec.response
     assert METHODS[name].__doc__
