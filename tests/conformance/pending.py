@@ -5,15 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _MISSING: Mapping[str, tuple[str, ...]] = {
-    "3DES keys": (
-        *(f"SKFF-M-{number}-{version}" for number in (4, 8, 12) for version in (10, 12, 14, 21)),
-        *(f"SKFF-O-{number}-{version}" for number in (4, 5, 6) for version in (10, 12)),
-        *("TC-313-10", "TC-313-12"),
-    ),
-    "ChaCha20": (
-        *(f"CS-BC-M-CHACHA20-{number}-21" for number in (1, 2, 3)),
-        *("CS-BC-M-CHACHA20POLY1305-1-21", "TC-STREAM-ENC-2-14"),
-    ),
     "one-time pads, which the case expects to be there": tuple(f"TC-OTP-{number}-14" for number in range(1, 6)),
     "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
     "the profiles that Query names": ("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
