@@ -239,7 +239,7 @@ PLACES: tuple[Place, ...] = (
     Place(
         O.IMPORT,
         "key",
-        lambda uid, own: _import("00000000-0000-0000-0000-000000000001", own, wrapped_key(uid)),
+        lambda uid, own: _import(f"{own['prefix']}-imported", own, wrapped_key(uid)),
         "wrapping key",
         text_only=True,
     ),
