@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,38 @@ from kmsd.operations import HANDLERS
 from kmsd.operations.declared import make_declared
 from kmsd.server.dispatcher import OPEN_TO_ALL
 from kmsd.storage.store import Store
-from protocol.attributes import AttributeReference
-from protocol.enums import Operation, ResultReason, ResultStatus, StorageStatusMask, UniqueIdentifier
+from protocol.attributes import Attribute, AttributeReference, Template
+from protocol.enums import (
+    CryptographicAlgorithm,
+    LinkType,
+    Operation,
+    RecommendedCurve,
+    ResultReason,
+    ResultStatus,
+    StorageStatusMask,
+    UniqueIdentifier,
+)
+from protocol.operations.add_attribute import AddAttributeRequest
+from protocol.operations.cancel import CancelRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
+from protocol.operations.get_public_key import GetPublicKeyRequest
 from protocol.operations.locate import LocateRequest
+from protocol.operations.login import LoginRequest
+from protocol.operations.logout import LogoutRequest
+from protocol.operations.mac import MACRequest
+from protocol.operations.modify_attribute import ModifyAttributeRequest
+from protocol.operations.poll import PollRequest
+from protocol.operations.process import ProcessRequest
+from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest
+from protocol.structures import Link
+from protocol.vendor import CREATE_ALIAS
 from protocol.versions import V2_1
 from tests.operations.conftest import Caller, Server, tenant_settings
 from tests.operations.key_service_places import KEY_SERVICE, KEY_SERVICE_WITHOUT_KEY
-from tests.operations.own_objects import Objects, objects
+from tests.operations.later import put_off
+from tests.operations.own_objects import MATERIAL, P_256, Objects, objects
 from tests.operations.places import NO_OBJECT, PLACES, Place
-from tests.operations.requests import name
+from tests.operations.requests import create, name, pair, register
 from tests.operations.test_certify import AUTHORITY
 
 EVERYTHING = {"operations": "*"}
@@ -198,3 +221,101 @@ async def test_a_role_for_some_types_does_not_reach_others(server: Server, mine:
     caller = server.caller(name="opaque", version=V2_1)
     assert await caller.refused(place.request(mine[place.kind], mine)) == DENIED
     assert everything(server) == before
+
+
+# What a client makes is named by it: a role for some names gives no others.
+UNDER_ANOTHER_NAME = (
+    Operation.RE_KEY,
+    Operation.DERIVE_KEY,
+    Operation.CERTIFY,
+    Operation.RE_CERTIFY,
+    Operation.JOIN_SPLIT_KEY,
+    Operation.REGISTER,
+    Operation.IMPORT,
+    CREATE_ALIAS,
+)
+MAKING = [place for place in EVERY_PLACE if place.operation in UNDER_ANOTHER_NAME and place.kind != "secret"]
+
+
+@pytest.mark.parametrize("place", MAKING, ids=str)
+async def test_nothing_is_made_under_a_name_of_others(
+    server: Server, finder: Caller, mine: dict[str, str], place: Place
+) -> None:
+    before = everything(server)
+    request = place.request(mine[place.kind], {**mine, "prefix": "theirs"})
+    if place.operation == Operation.RE_KEY:
+        request.attributes = Template(attributes=(name("theirs-new"),))
+    assert await finder.refused(request) == DENIED
+    assert everything(server) == before
+
+
+@pytest.mark.parametrize("called", ["theirs-new", None])
+async def test_new_objects_have_names_of_the_client_s(server: Server, finder: Caller, called: str | None) -> None:
+    before = everything(server)
+    named = (name(called),) if called is not None else ()
+    pairs = pair(CryptographicAlgorithm.ECDSA, None, RecommendedCurve.P_256)
+    assert pairs.common_attributes is not None
+    pairs.common_attributes.attributes += named
+    for request in (create(*named), register(MATERIAL, *named), pairs):
+        assert await finder.refused(request) == DENIED
+    assert everything(server) == before
+
+
+async def test_names_are_not_passed_on_to_others(finder: Caller, mine: dict[str, str], theirs: dict[str, str]) -> None:
+    theirs_too = AddAttributeRequest(unique_identifier=mine["key"], new_attribute=name("theirs-too"))
+    renamed = ModifyAttributeRequest(unique_identifier=mine["key"], new_attribute=name("theirs-too"))
+    for request in (theirs_too, renamed):
+        assert await finder.refused(request) == DENIED
+
+
+async def linked(app: Caller, uid: str) -> str:
+    """A private key of one's own that says that this is its public key."""
+    private = (await app.call(P_256)).private_key_unique_identifier
+    await app.call(AddAttributeRequest(unique_identifier=private, new_attribute=name("mine-linked")))
+    link = Link(link_type=LinkType.PUBLIC_KEY_LINK, linked_object_identifier=uid)
+    await app.call(DeleteAttributeRequest(unique_identifier=private, attribute_reference=AttributeReference("Link")))
+    await app.call(AddAttributeRequest(unique_identifier=private, new_attribute=Attribute("Link", link)))
+    return str(private)
+
+
+async def test_a_link_gives_no_right_to_what_it_names(server: Server, finder: Caller, theirs: dict[str, str]) -> None:
+    private = await linked(server.caller(name="admin", version=V2_1), theirs["public"])
+    stranger = server.caller("bank", "admin", V2_1)
+    strangers = await linked(stranger, theirs["public"])
+    before = everything(server)
+    for caller, uid, reason in ((finder, private, DENIED), (stranger, strangers, MISSING)):
+        assert await caller.refused(ReKeyKeyPairRequest(private_key_unique_identifier=uid)) == reason
+        assert await caller.refused(GetPublicKeyRequest(unique_identifier=uid)) == reason
+    assert everything(server) == before
+
+
+async def answer(caller: Caller, request: Any, value: bytes) -> str:
+    """What a request is answered, without the value that it is about."""
+    [item] = (await caller.batch([request])).batch_items
+    return repr(item).replace(repr(value), "")
+
+
+async def test_another_s_request_ticket_and_stream_are_as_none(server: Server) -> None:
+    app = server.caller(name="admin", version=V2_1)
+    own = await objects(app, "mine")
+    [later] = await put_off(app, create(name("mine-later")))
+    ticket = (await app.call(LoginRequest())).ticket
+    part = MACRequest(unique_identifier=own["hmac"], data=b"one", init_indicator=True)
+    stream = (await app.call(part)).correlation_value
+
+    def part_of(value: bytes) -> MACRequest:
+        return MACRequest(data=b"two", correlation_value=value, final_indicator=True)
+
+    for request, value in (
+        (lambda value: PollRequest(asynchronous_correlation_value=value), later),
+        (lambda value: CancelRequest(asynchronous_correlation_value=value), later),
+        (lambda value: ProcessRequest(asynchronous_correlation_value=value), later),
+        (lambda value: LogoutRequest(ticket=replace(ticket, ticket_value=value)), ticket.ticket_value),
+        (part_of, stream),
+    ):
+        for other in (server.caller("bank", "admin", V2_1), server.caller("acme", "finder", V2_1)):
+            nothing = bytes(len(value))
+            assert await answer(other, request(value), value) == await answer(other, request(nothing), nothing)
+    assert (await app.call(part_of(stream))).mac_data
+    assert await app.call(LogoutRequest(ticket=ticket)) is not None
+    assert (await app.call(PollRequest(asynchronous_correlation_value=later))).unique_identifier
