@@ -31,7 +31,7 @@ from protocol.operations.destroy import DestroyRequest
 from protocol.operations.register import RegisterRequest
 from protocol.structures import CryptographicParameters, DerivationParameters, ProtectionStorageMasks, UsageLimits
 from protocol.versions import SUPPORTED, V1_4, V2_1
-from tests.operations.conftest import NOW, Caller, Server
+from tests.operations.conftest import NOW, Caller, Server, tenant_settings
 from tests.operations.requests import attributes, create, get, name, pair, register, revoke, shown
 from tests.operations.test_re_key import links
 
@@ -144,10 +144,13 @@ async def test_the_parameters_of_the_key_count_where_the_request_has_none(app: C
     assert await material(app, (await app.call(request)).unique_identifier) == hashlib.sha256(MATERIAL).digest()[:16]
 
 
-async def test_two_sides_agree_on_a_key(app: Caller) -> None:
+@pytest.mark.parametrize("curve", [RecommendedCurve.P_256, RecommendedCurve.CURVE25519], ids=lambda curve: curve.name)
+async def test_two_sides_agree_on_a_key(server: Server, curve: RecommendedCurve) -> None:
+    server.change("acme", tenant_settings(algorithms={"ECDH": "*", "AES": "*"}))
+    app = server.caller(version=V2_1)
     sides = []
     for _ in range(2):
-        request = pair(CryptographicAlgorithm.ECDSA, None, RecommendedCurve.P_256)
+        request = pair(CryptographicAlgorithm.ECDH, None, curve)
         for template in (request.private_key_attributes, request.public_key_attributes):
             assert template is not None
             template.attributes = (Attribute("Cryptographic Usage Mask", Mask.DERIVE_KEY), ACTIVE)
@@ -161,8 +164,8 @@ async def test_two_sides_agree_on_a_key(app: Caller) -> None:
         derived.append(await material(app, uid))
     assert derived[0] == derived[1]
     alone = derive(sides[0].private_key_unique_identifier, method=Method.ASYMMETRIC_KEY)
-    assert await app.refused(alone) == ResultReason.INVALID_FIELD
-    assert await app.at(V2_1).refused(alone) == ResultReason.INVALID_OBJECT_TYPE
+    assert await app.at(V1_4).refused(alone) == ResultReason.INVALID_FIELD
+    assert await app.refused(alone) == ResultReason.INVALID_OBJECT_TYPE
 
 
 @pytest.mark.parametrize(
