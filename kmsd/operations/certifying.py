@@ -14,9 +14,10 @@ from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import Authority, check_algorithm
 from kmsd.domain.usage import Purpose
-from kmsd.operations import addressing, get, shells
+from kmsd.operations import addressing, shells
 from kmsd.operations.context import LONG, Context, refused
 from kmsd.operations.register import with_value
+from kmsd.operations.using import export
 from protocol.attributes import Attribute
 from protocol.enums import (
     CertificateRequestType,
@@ -65,7 +66,7 @@ async def _signer(ctx: Context) -> _Signer:
     certificate = named(ctx, settings.certificate, ObjectType.CERTIFICATE)
     if key is None or certificate is None:
         raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "the key of this tenant's certificate authority is missing")
-    return _Signer(key, await get.export(ctx, certificate), settings)
+    return _Signer(key, await export(ctx, certificate), settings)
 
 
 def certificate_request_of(request: CertifyRequest | ReCertifyRequest) -> bytes | None:
@@ -91,7 +92,7 @@ async def read_order(ctx: Context, kind: CertificateRequestType | None, value: b
 async def registered_order(ctx: Context, request: ManagedObject) -> Order:
     """What a managed Certificate Request asks for. Raises KmsError as `read_order`."""
     wire = shells.restore(request)
-    return await read_order(ctx, wire.certificate_request_type, await get.export(ctx, request))
+    return await read_order(ctx, wire.certificate_request_type, await export(ctx, request))
 
 
 async def check_public_key(ctx: Context, key: ManagedObject, order: Order | None) -> bytes:
@@ -101,7 +102,7 @@ async def check_public_key(ctx: Context, key: ManagedObject, order: Order | None
     """
     if key.state == State.COMPROMISED:
         raise wrong_state("the public key is compromised")
-    material = await get.export(ctx, key)
+    material = await export(ctx, key)
     with refused():
         if order is not None and certification.for_key(material, order.subject).spki != order.spki:
             raise KmsError(ResultReason.INVALID_CSR, "the certificate request is for another key")

@@ -19,10 +19,11 @@ from kmsd.domain.making import PROTECTION_ATTRIBUTE
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import Grants, Permission
 from kmsd.domain.records import AuditRecord
-from kmsd.operations import certifying, create, create_key_pair, get
+from kmsd.operations import certifying, create, create_key_pair
 from kmsd.operations.context import LONG, Batch, Context
 from kmsd.operations.new_objects import begin
 from kmsd.operations.services import Services
+from kmsd.operations.using import export
 from kmsd.storage.work import UnitOfWork
 from protocol.attributes import Attribute, Template
 from protocol.enums import CryptographicUsageMask as Mask
@@ -96,7 +97,7 @@ async def _make_authority(services: Services, tenant: str, authority: Certificat
         raise DeclarationError(f"tenant {tenant}: the certificate authority has no key {authority.private_key!r}")
     try:
         public = await context.load(public_uid)
-        order = certification.for_key(await get.export(context, public), certification.parse_name(subject))
+        order = certification.for_key(await export(context, public), certification.parse_name(subject))
         attributes = (
             _name(authority.certificate),
             Attribute("Activation Date", now),

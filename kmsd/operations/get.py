@@ -10,17 +10,14 @@ from kmsd.crypto.errors import UnsupportedError
 from kmsd.domain import lifecycle
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
-from kmsd.domain.usage import Purpose
-from kmsd.operations import addressing, shells
+from kmsd.operations import pkcs_12, shells
 from kmsd.operations.context import Context
+from kmsd.operations.using import export
 from kmsd.operations.wrapped import wrap
 from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
 from protocol.objects import KeyBlock, KeyValue
 from protocol.operations.export import ExportRequest
 from protocol.operations.get import GetRequest, GetResponse
-from protocol.structures import CryptographicParameters
-
-_NO_PARAMETERS = CryptographicParameters()
 
 SECRETS = frozenset(ObjectType) - {
     ObjectType.PUBLIC_KEY,
@@ -57,6 +54,10 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "an object without a Key Block is not wrapped")
     if field is not None:
         wire = replace(wire, **{field: material})
+    elif request.key_format_type == KeyFormatType.PKCS_12:
+        if specification is not None:
+            raise KmsError(ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED, "a PKCS#12 container is not wrapped")
+        wire = replace(wire, key_block=await pkcs_12.container_of(ctx, key, material))
     else:
         block = _key_block(ctx, key, material, request)
         if specification is not None:
@@ -115,13 +116,6 @@ def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
         raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
     if key.attributes.get("Sensitive") and not wrapped:
         raise KmsError(ResultReason.SENSITIVE, "the object is Sensitive: it is given wrapped only")
-
-
-async def export(ctx: Context, key: ManagedObject) -> bytes:
-    """The plaintext in the format it is kept in."""
-    permit = addressing.permit(ctx, key, Purpose.EXPORT, _NO_PARAMETERS)
-    provider = ctx.provider(key.protection)
-    return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
 
 
 def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest | ExportRequest) -> KeyBlock:

@@ -7,11 +7,11 @@ from kmsd.crypto.certification import Order
 from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.operations import get
 from kmsd.operations.certifying import certificate_request_of, issue, read_order, registered_order, settings_of
 from kmsd.operations.context import Context, refused
 from kmsd.operations.new_objects import check_quota
 from kmsd.operations.replacing import begin_replacement
+from kmsd.operations.using import export
 from protocol.enums import CertificateType, LinkType, ObjectType, ResultReason
 from protocol.operations.re_certify import ReCertifyRequest, ReCertifyResponse
 
@@ -25,7 +25,7 @@ async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
     if new.attributes.get("Certificate Type", CertificateType.X_509) != CertificateType.X_509:
         raise invalid_field("certificates of this type are not given out")
     with refused():
-        order = certification.renew(await get.export(ctx, old))
+        order = certification.renew(await export(ctx, old))
     wanted = await _wanted(ctx, request)
     if wanted is not None:
         if wanted.spki != order.spki:

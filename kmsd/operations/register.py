@@ -7,22 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 from kmsd.crypto import certificates, certification, keyformats
+from kmsd.crypto.containers import Container
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import making, quantum
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
-from kmsd.operations import shells, templates
+from kmsd.operations import pkcs_12, shells, templates
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
 from kmsd.operations.wrapped import opened_or_kept
 from protocol.attributes import ATTRIBUTES, Attribute, Template
 from protocol.compiler import encode
-from protocol.enums import KeyFormatType, ObjectType, ResultReason
+from protocol.enums import CertificateType, KeyFormatType, LinkType, ObjectType, ResultReason
 from protocol.objects import OBJECT_TYPES, Certificate, CertificateRequest, KeyBlock, KeyValue, TemplateObject
 from protocol.operations.register import RegisterRequest, RegisterResponse
 from protocol.schema import ANY
-from protocol.structures import CryptographicDomainParameters
+from protocol.structures import CryptographicDomainParameters, Link
 
 REGISTRABLE = frozenset(
     {
@@ -69,15 +70,44 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         key = shells.keep(key, wire)
     if wrapped is not None:
         key = shells.keep_registered(key, wrapped)
+    container: Container | None = None
+    if block is not None and block.key_format_type == KeyFormatType.PKCS_12 and block.key_wrapping_data is None:
+        block, container = await pkcs_12.opened(ctx, key, block)
     if block is not None and block.key_value is None:
         key = without_value(key, block)
     elif block is not None and block.key_wrapping_data is not None:
         key = described_by(key, block)
     else:
         key = await with_value(ctx, key, wire, block)
+    if container is not None:
+        key = await _with_chain(ctx, key, container)
     ctx.save(key)
     ctx.give(key.uid)
     return RegisterResponse(unique_identifier=key.uid)
+
+
+async def _with_chain(ctx: Context, key: ManagedObject, container: Container) -> ManagedObject:
+    """The key of a PKCS#12 container, linked to its certificate, that to the one of its issuer, and so on: new objects
+    too. The key says the friendly name that was found, if the client said none (KMIP 1.4 §3.45)."""
+    check_quota(ctx, len(container.certificates))
+    if container.friendly_name and pkcs_12.FRIENDLY_NAME not in key.attributes:
+        key = key.set(pkcs_12.FRIENDLY_NAME, container.friendly_name)
+    issuer: str | None = None
+    for number, value in reversed(list(enumerate(container.certificates))):
+        wire = Certificate(certificate_type=CertificateType.X_509, certificate_value=value)
+        attributes = key.attributes.all(pkcs_12.FRIENDLY_NAME) if number == 0 else ()
+        new = begin(ctx, ObjectType.CERTIFICATE, Template(attributes=attributes), None, ProtectionLevel.SOFTWARE)
+        new = await with_value(ctx, shells.keep(new, wire), wire, None)
+        ctx.save(_linked_to(new, issuer))
+        issuer = new.uid
+    return _linked_to(key, issuer)
+
+
+def _linked_to(key: ManagedObject, certificate: str | None) -> ManagedObject:
+    if certificate is None:
+        return key
+    link = Link(link_type=LinkType.PKCS_12_CERTIFICATE_LINK, linked_object_identifier=certificate)
+    return key.with_attributes(key.attributes.add(Attribute("Link", link)))
 
 
 def checked_type(stated: ObjectType | None, wire: Any) -> ObjectType:
@@ -159,11 +189,13 @@ async def with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBloc
 
 
 def _digest(block: KeyBlock | None) -> bytes | None:
-    """That of a transparent key: "calculated on the TTLV-encoded Key Material structure" (KMIP 1.4 §3.17)."""
+    """Of the Key Material as it came, in the format that the Digest says: "calculated on this Byte String", or "on
+    the TTLV-encoded Key Material structure" (KMIP 1.4 §3.17)."""
     value = block.key_value if block is not None else None
-    if not isinstance(value, KeyValue) or isinstance(value.key_material, bytes):
+    if not isinstance(value, KeyValue):
         return None
-    return hashlib.sha256(encode(value.key_material, ANY)).digest()
+    material = value.key_material
+    return hashlib.sha256(material if isinstance(material, bytes) else encode(material, ANY)).digest()
 
 
 def _parse(key: ManagedObject, wire: Any, block: KeyBlock | None) -> ParsedKey:

@@ -40,6 +40,13 @@ async def permitted(
     return Use(key, permit, ctx.provider(key.protection))
 
 
+async def export(ctx: Context, key: ManagedObject) -> bytes:
+    """The plaintext in the format it is kept in."""
+    permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())
+    provider = ctx.provider(key.protection)
+    return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
+
+
 def parameters_for(
     key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None
 ) -> CryptographicParameters:

@@ -6,9 +6,9 @@ from kmsd.crypto import chains
 from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject
-from kmsd.operations import get
 from kmsd.operations.certifying import named
 from kmsd.operations.context import LONG, Context
+from kmsd.operations.using import export
 from protocol.enums import CertificateType, ObjectType, ResultReason, State, ValidityIndicator
 from protocol.operations.validate import ValidateRequest, ValidateResponse
 
@@ -26,8 +26,8 @@ async def handle(ctx: Context, request: ValidateRequest) -> ValidateResponse:
         rekey.check_type(key, ObjectType.CERTIFICATE)
     if any(key.state in _REVOKED for key in keys):
         return ValidateResponse(validity_indicator=ValidityIndicator.INVALID)
-    values += [await get.export(ctx, key) for key in keys]
-    anchors = [await get.export(ctx, anchor) for anchor in _anchors(ctx)]
+    values += [await export(ctx, key) for key in keys]
+    anchors = [await export(ctx, anchor) for anchor in _anchors(ctx)]
     at = request.validity_date if request.validity_date is not None else ctx.now
     try:
         verdict = await ctx.crypto(ctx.tenant.software, chains.judge, values, anchors, at, size=LONG)

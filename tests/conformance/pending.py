@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 _MISSING: Mapping[str, tuple[str, ...]] = {
     "one-time pads, which the case expects to be there": tuple(f"TC-OTP-{number}-14" for number in range(1, 6)),
-    "PKCS#12": ("TC-PKCS12-1-14", "TC-PKCS12-2-14"),
     "the profiles that Query names": ("TC-Q-PROF-1-14", "TC-Q-PROF-2-14", "TC-Q-PROF-3-14"),
 }
 
