@@ -53,15 +53,18 @@ def printable(value: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
 
 
-def write(data: bytes, path: Path | None, *, secret: bool = False, as_base64: bool = False) -> None:
+def write(
+    data: bytes, path: Path | None, *, secret: bool = False, as_base64: bool = False, as_text: bool = False
+) -> None:
     """Bytes to a file or to standard output.
 
-    A secret's file is for its owner only. Bytes that are no text are not written to a terminal: UsageError.
+    A secret's file is for its owner only. Bytes that are no text (`as_text` says they are) are not written to a
+    terminal: UsageError.
     """
     if as_base64:
         data = base64.b64encode(data) + b"\n"
     if path is None:
-        if sys.stdout.isatty() and not as_base64 and not secret:
+        if sys.stdout.isatty() and not (as_base64 or as_text or secret):
             raise click.UsageError("these bytes would confuse a terminal: use --output or --base64")
         sys.stdout.buffer.write(data)
         return

@@ -11,6 +11,7 @@ import click
 
 from kmsd.cli.connect import connects, find
 from kmsd.cli.output import encoded, say_json, write
+from kmsd.cli.progress import chunks
 from kmsd.client import SyncClient
 from protocol.enums import HashingAlgorithm, PaddingMethod
 from protocol.structures import CryptographicParameters
@@ -22,8 +23,6 @@ HASHES = {
     "SHA-512": HashingAlgorithm.SHA_512,
 }
 PADDINGS = {"PKCS1": PaddingMethod.PKCS1_V1_5, "PSS": PaddingMethod.PSS}
-
-_CHUNK = 1 << 20
 
 
 def scheme_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,7 +50,7 @@ def what_to_sign(
     if client.version is not None and client.version < V1_4:
         return parameters, {"data": source.read()}
     digest = hashlib.new(hashing.replace("-", ""))
-    while chunk := source.read(_CHUNK):
+    for chunk in chunks(source, "Reading"):
         digest.update(chunk)
     return parameters, {"digested_data": digest.digest()}
 

@@ -39,7 +39,7 @@ class Transport:
     """Whether a tenant must allow it in so many words."""
 
 
-_RSA: Final = ("RSA_2048", "RSA_3072", "RSA_4096")
+RSA_SPECS: Final = ("RSA_2048", "RSA_3072", "RSA_4096")
 _SM2: Final = ("EC_SM2",)
 
 
@@ -63,13 +63,13 @@ _SM2PKE: Final = CryptographicParameters(
 )
 
 _ROWS: Final = (
-    Transport("RSAES_OAEP_SHA_256", _RSA, _OAEP_SHA_256),
-    Transport("RSAES_OAEP_SHA_1", _RSA, _oaep(HashingAlgorithm.SHA_1)),
+    Transport("RSAES_OAEP_SHA_256", RSA_SPECS, _OAEP_SHA_256),
+    Transport("RSAES_OAEP_SHA_1", RSA_SPECS, _oaep(HashingAlgorithm.SHA_1)),
     # What tells good padding from bad opens what is under the key: only for who cannot do without.
-    Transport("RSAES_PKCS1_V1_5", _RSA, _PKCS1, by_option=True),
-    Transport("RSA_AES_KEY_WRAP_SHA_256", _RSA, _OAEP_SHA_256, Inner.AES_KEY_WRAP_PADDING),
-    Transport("RSA_AES_KEY_WRAP_SHA_1", _RSA, _oaep(HashingAlgorithm.SHA_1), Inner.AES_KEY_WRAP_PADDING),
-    Transport("RSAES_OAEP_SHA_256_AES_256_ECB_PKCS7_PAD", _RSA, _OAEP_SHA_256, Inner.AES_256_ECB_PKCS7),
+    Transport("RSAES_PKCS1_V1_5", RSA_SPECS, _PKCS1, by_option=True),
+    Transport("RSA_AES_KEY_WRAP_SHA_256", RSA_SPECS, _OAEP_SHA_256, Inner.AES_KEY_WRAP_PADDING),
+    Transport("RSA_AES_KEY_WRAP_SHA_1", RSA_SPECS, _oaep(HashingAlgorithm.SHA_1), Inner.AES_KEY_WRAP_PADDING),
+    Transport("RSAES_OAEP_SHA_256_AES_256_ECB_PKCS7_PAD", RSA_SPECS, _OAEP_SHA_256, Inner.AES_256_ECB_PKCS7),
     Transport("SM2PKE", _SM2, _SM2PKE),
     Transport("SM2PKE_SM4_ECB", _SM2, _SM2PKE, Inner.SM4_ECB),
 )
@@ -84,8 +84,8 @@ def transport(algorithm: str, spec: str) -> tuple[Transport, KeySpec]:
     found = TRANSPORTS.get(algorithm)
     if found is None:
         raise unsupported(f"no wrapping algorithm of this name: one of {', '.join(TRANSPORTS)}")
-    if spec not in _RSA + _SM2:
-        raise unsupported(f"no wrapping key of this specification: one of {', '.join(_RSA + _SM2)}")
+    if spec not in RSA_SPECS + _SM2:
+        raise unsupported(f"no wrapping key of this specification: one of {', '.join(RSA_SPECS + _SM2)}")
     if spec not in found.specs:
         raise KmsError(ResultReason.INVALID_FIELD, f"{found.name} goes with {', '.join(found.specs)}")
     return found, KEY_SPECS[spec]
