@@ -12,11 +12,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
 
 from kmsd.config.authority import CertificateAuthority
+from kmsd.config.key_service import DeclaredCmk, KeyService
+from kmsd.config.key_service import check as check_cmks
 from kmsd.config.proofs import Credential, Proven, User
 from kmsd.config.receivers import Receiver
 from kmsd.config.values import Label, Strict, choice, named, names_of, not_empty
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
+from kmsd.domain.declared_keys import Declaration
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.domain.policy import Keeping, Permission, TenantPolicy
@@ -314,9 +317,21 @@ class Tenant(Strict):
     interop: bool = False
     """Serve the Interop operation, which only test servers have (KMIP 2.1 §6.1.26)."""
     keys: dict[Label, DeclaredKey] = Field(default_factory=dict)
+    key_service: KeyService = KeyService()
+    cmks: dict[Label, DeclaredCmk] = Field(default_factory=dict)
     certificate_authority: CertificateAuthority | None = None
     trust_anchors: tuple[Label, ...] = ()
     """Names of the tenant's certificates at which a chain that Validate is given may end, beside its authority's."""
+
+    @model_validator(mode="after")
+    def _cmks(self) -> Tenant:
+        check_cmks(self.cmks, self.key_service.rules)
+        return self
+
+    @property
+    def declarations(self) -> dict[str, Declaration]:
+        """The declared CMKs."""
+        return {name: cmk.declaration(name, self.default_protection) for name, cmk in self.cmks.items()}
 
     @property
     def hsm_name(self) -> str | None:
@@ -336,6 +351,7 @@ class Tenant(Strict):
             certificate_authority=None if authority is None else authority.policy,
             trust_anchors=self.trust_anchors,
             curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
+            keys=self.key_service.rules,
         )
 
 

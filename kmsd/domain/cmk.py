@@ -8,7 +8,7 @@ server keeps for itself; aliases are Names, tags Application Specific Informatio
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -86,6 +86,8 @@ class Cmk:
     """(key, value), by key."""
     aliases: tuple[str, ...] = ()
     """With their prefix, in order of their making."""
+    declared: str | None = None
+    """The name that the configuration declares it by."""
     row: int = 0
     """The version of the stored row, for the optimistic lock."""
 
@@ -173,6 +175,7 @@ _FIELDS: Final = {
     "has_material": _Internal("Has Material", ItemType.BOOLEAN),
     "material_digest": _Internal("Material Digest", ItemType.BYTE_STRING),
     "material_expires": _Internal("Material Expires", ItemType.DATE_TIME),
+    "declared": _Internal("Declared", ItemType.TEXT_STRING),
 }
 _KEYS: Final = {name: internal.key for name, internal in _FIELDS.items()}
 
@@ -288,6 +291,11 @@ def with_version_disabled(version: ManagedObject, disabled: bool) -> ManagedObje
     if disabled:
         return version.with_attributes(version.attributes.put(VERSION_DISABLED.attribute(True)))
     return version.with_attributes(version.attributes.remove(VERSION_DISABLED.key))
+
+
+def declared_as(cmk: Cmk, name: str) -> Cmk:
+    """The CMK as the one that the configuration declares by this name."""
+    return replace(cmk, declared=name)
 
 
 def names_cmk(identifier: str) -> bool:

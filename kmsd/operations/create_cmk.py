@@ -22,6 +22,8 @@ from protocol.operations.create_cmk import CreateCMKRequest, CreateCMKResponse
 async def handle(ctx: Context, request: CreateCMKRequest) -> CreateCMKResponse:
     cmk = asked_for(ctx, request)
     record = cmks.to_object(cmk)
+    # The audit is about the CMK, and then about its version.
+    ctx.touched[cmk.uid] = None
     ctx.authorise(record)
     ctx.authorise_names((), record)
     check_cmk_quota(ctx)

@@ -24,6 +24,7 @@ from kmsd.operations.context import LONG, Batch, Context
 from kmsd.operations.new_objects import begin
 from kmsd.operations.services import Services
 from kmsd.operations.using import export
+from kmsd.storage.store import Store
 from kmsd.storage.work import UnitOfWork
 from protocol.attributes import Attribute, Template
 from protocol.enums import CryptographicUsageMask as Mask
@@ -71,8 +72,13 @@ def _name(name: str) -> Attribute:
 
 
 def _exists(services: Services, tenant: str, name: str) -> bool:
+    return is_made(services.store, tenant, name)
+
+
+def is_made(store: Store, tenant: str, name: str) -> bool:
+    """Whether the tenant has an object of this name that is not destroyed."""
     query = LocateQuery(tenant, (_name(name),), maximum_items=1, storage_status_mask=_KEPT)
-    return bool(services.store.locate(query))
+    return bool(store.locate(query))
 
 
 async def _make(services: Services, tenant: str, name: str, key: DeclaredKey, default: ProtectionLevel) -> None:

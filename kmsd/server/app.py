@@ -18,7 +18,8 @@ import trio
 from kmsd.config.loader import ConfigurationError, load
 from kmsd.config.settings import Settings
 from kmsd.operations.asynchronous import Requests
-from kmsd.operations.declared import make_declared
+from kmsd.operations.declared import DeclarationError, make_declared
+from kmsd.operations.declared_cmks import apply_declared
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
@@ -33,6 +34,7 @@ from kmsd.server.notices import Notices
 from kmsd.server.providers import StartError, open_tenants
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
+from kmsd.storage.errors import StoreError
 from kmsd.storage.store import Store
 
 log = structlog.get_logger("kmsd.app")
@@ -82,11 +84,12 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             await make_declared(services, settings.tenants)
+            await apply_declared(services, settings.tenants)
             stop = partial(
                 run_until_signal, server, grace=settings.limits.drain_timeout, stopping=systemd.notify_stopping
             )
             await nursery.start(stop)
-            nursery.start_soon(_reload_on_hangup, path, tls)
+            nursery.start_soon(_reload_on_hangup, path, tls, services)
             nursery.start_soon(notices.run, services)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
@@ -132,8 +135,8 @@ def _context(settings: Settings) -> ssl.SSLContext:
     return make_context(tls.certificate, tls.private_key.path, tls.client_ca, minimum_version=tls.minimum_version)
 
 
-async def _reload_on_hangup(path: Path, tls: CurrentContext) -> None:
-    """SIGHUP: the certificate and the client authorities are read again, for new connections.
+async def _reload_on_hangup(path: Path, tls: CurrentContext, services: Services) -> None:
+    """SIGHUP: the certificate and the client authorities are read again, for new connections, and the declared keys.
 
     A configuration with a mistake changes nothing; the rest of it takes effect at the next start.
     """
@@ -141,9 +144,11 @@ async def _reload_on_hangup(path: Path, tls: CurrentContext) -> None:
         async for _ in signals:
             systemd.notify_reloading()
             try:
-                tls.replace(_context(await trio.to_thread.run_sync(load, path)))
-            except (ConfigurationError, TLSConfigurationError) as error:
+                settings = await trio.to_thread.run_sync(load, path)
+                tls.replace(_context(settings))
+                await apply_declared(services, settings.tenants)
+            except (ConfigurationError, TLSConfigurationError, DeclarationError, StoreError) as error:
                 log.error("not reloaded", cause=str(error))
             else:
-                log.info("reloaded", what="TLS certificate and client authorities")
+                log.info("reloaded", what="TLS certificate, client authorities and declared CMKs")
             systemd.notify_ready()

@@ -1,0 +1,106 @@
+"""The key service in a configuration: limits and choices, declared CMKs, and what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from kmsd.config.tenants import Tenant
+from kmsd.domain.key_rules import KeyRules
+from kmsd.domain.objects import ProtectionLevel
+
+DAY = 86400
+
+
+def tenant(**values: Any) -> Tenant:
+    return Tenant.model_validate(values)
+
+
+def test_a_tenant_that_says_nothing_has_the_usual_rules() -> None:
+    assert tenant().policy.keys == KeyRules()
+
+
+def test_every_rule_can_be_set() -> None:
+    rules = tenant(
+        key_service={
+            "shortest_rotation": "1d",
+            "longest_rotation": "365d",
+            "shortest_window": 1,
+            "longest_window": 30,
+            "cancelled_deletion": "disabled",
+            "destroy": "schedule",
+            "destroy_window": 14,
+            "cmks": 1,
+            "aliases": 2,
+            "versions": 3,
+            "pkcs1_import": True,
+        }
+    ).policy.keys
+    assert rules == KeyRules(
+        shortest_rotation=DAY,
+        longest_rotation=365 * DAY,
+        shortest_window=1,
+        longest_window=30,
+        cancelled_is_enabled=False,
+        destroy_window=14,
+        maximum_cmks=1,
+        maximum_aliases=2,
+        maximum_versions=3,
+        pkcs1_import=True,
+    )
+
+
+def test_a_declaration_has_what_is_written_and_the_defaults() -> None:
+    declared = tenant(default_protection="HSM", cmks={"app": {"spec": "RSA_2048", "aliases": ("alias/a", "b/2")}})
+    [declaration] = declared.declarations.values()
+    assert (declaration.spec.name, declaration.usage) == ("RSA_2048", "SIGN/VERIFY")
+    assert declaration.protection is ProtectionLevel.HSM
+    assert declaration.aliases == ("alias/app", "alias/a", "alias/b/2")
+    assert (declaration.rotation, declaration.tags, declaration.deletion_protection) == (None, None, None)
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("7d", 7 * DAY), ("730d", 730 * DAY), ("never", 0)])
+def test_rotation(written: str, seconds: int) -> None:
+    [declaration] = tenant(cmks={"app": {"rotation": written}}).declarations.values()
+    assert declaration.rotation == seconds
+
+
+@pytest.mark.parametrize(
+    ("cmk", "message"),
+    [
+        ({"spec": "AES_512"}, "no key specification"),
+        ({"usage": "SIGN/VERIFY"}, "app: the usage of AES_256"),
+        ({"usage": "PAINT"}, "usage"),
+        ({"origin": "elsewhere"}, "origin"),
+        ({"rotation": "6d"}, "app: the rotation interval is 7 to 730 days"),
+        ({"rotation": "731d"}, "app: the rotation interval is 7 to 730 days"),
+        ({"spec": "RSA_2048", "rotation": "30d"}, "app: only symmetric keys"),
+        ({"origin": "EXTERNAL", "rotation": "30d"}, "app: only symmetric keys"),
+        ({"aliases": ("ä",)}, "an alias is"),
+        ({"aliases": ("acs/oss",)}, "reserved"),
+        ({"aliases": ("other",)}, "app: alias/other is declared for other as well"),
+        ({"tags": {"acs:x": ""}}, "app: the key of a tag"),
+        ({"description": "x" * 8193}, "app: a description has"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_is_wrong_with_a_declared_cmk_is_said(cmk: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tenant(cmks={"other": {}, "app": cmk})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"shortest_rotation": "31d", "longest_rotation": "30d"},
+        {"destroy_window": 6},
+        {"destroy_window": 367},
+        {"destroy": "at once"},
+        {"versions": 0},
+    ],
+)
+def test_rules_that_contradict_each_other(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        tenant(key_service=wrong)
