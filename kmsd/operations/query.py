@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from kmsd.domain.making import storage_mask
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.operations import tenant_rules
+from kmsd.operations import profiles, tenant_rules
 from kmsd.operations.context import Context
 from kmsd.operations.register import REGISTRABLE
 from protocol.enums import (
@@ -27,6 +27,7 @@ from protocol.operations.query import QueryRequest, QueryResponse
 from protocol.structures import (
     CapabilityInformation,
     ExtensionInformation,
+    ProfileInformation,
     ProtectionStorageMasks,
     RNGParameters,
 )
@@ -114,6 +115,12 @@ def _storage(ctx: Context, response: QueryResponse) -> None:
     response.protection_storage_masks = ProtectionStorageMasks(masks=masks)
 
 
+def _profiles(ctx: Context, response: QueryResponse) -> None:
+    https = ctx.services.information.https
+    names = profiles.offered(ctx.version, ctx.tenant.policy.algorithms, https=https)
+    response.profile_information = tuple(ProfileInformation(profile_name=name) for name in names)
+
+
 def _defaults(ctx: Context, response: QueryResponse) -> None:
     defaults = tenant_rules.defaults(ctx)
     # Without a default there is nothing to inform of, and PyKMIP reads no Defaults Information without one.
@@ -160,6 +167,7 @@ _ANSWERS: dict[QueryFunction, Callable[[Context, QueryResponse], None]] = {
     QueryFunction.QUERY_EXTENSION_LIST: _extensions,
     QueryFunction.QUERY_EXTENSION_MAP: _extension_map,
     QueryFunction.QUERY_RNGS: _rngs,
+    QueryFunction.QUERY_PROFILES: _profiles,
     QueryFunction.QUERY_CAPABILITIES: _capabilities,
     QueryFunction.QUERY_DEFAULTS_INFORMATION: _defaults,
     QueryFunction.QUERY_STORAGE_PROTECTION_MASKS: _storage,

@@ -37,6 +37,8 @@ class ServerInformation:
 
     vendor: str
     version: str
+    https: bool = False
+    """Whether there is a listener for HTTPS."""
 
 
 class Watcher(Protocol):

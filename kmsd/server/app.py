@@ -74,7 +74,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             tickets=tickets,
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
             watcher=notices,
-            information=ServerInformation("kmsd", version("kmsd")),
+            information=ServerInformation("kmsd", version("kmsd"), https=_has_https(settings)),
         )
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
@@ -128,6 +128,10 @@ def _listeners(settings: Settings) -> list[tuple[socket.socket, str]]:
         ]
         opened.pop_all()
     return listeners
+
+
+def _has_https(settings: Settings) -> bool:
+    return any(listener.protocol == "https" for listener in settings.listeners)
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
