@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from kmsd.domain import key_changes
 from kmsd.domain.key_states import Call
-from kmsd.operations.addressing import load_cmk, save_cmk
+from kmsd.operations.addressing import load_cmk
 from kmsd.operations.context import Context
-from kmsd.operations.key_material import drop
+from kmsd.operations.key_end import drop_material
 from protocol.operations.delete_key_material import DeleteKeyMaterialRequest, DeleteKeyMaterialResponse
 
 
 async def handle(ctx: Context, request: DeleteKeyMaterialRequest) -> DeleteKeyMaterialResponse:
     cmk = load_cmk(ctx, request.unique_identifier, Call.DELETE_KEY_MATERIAL)
-    changed = key_changes.without_material(cmk)
-    await drop(ctx, cmk)
-    save_cmk(ctx, changed)
-    return DeleteKeyMaterialResponse(unique_identifier=cmk.uid)
+    return DeleteKeyMaterialResponse(unique_identifier=(await drop_material(ctx, cmk)).uid)

@@ -11,6 +11,7 @@ from kmsd.domain.locate import LocateQuery
 from kmsd.operations import key_material
 from kmsd.operations.addressing import load_cmk
 from kmsd.operations.context import Context
+from kmsd.operations.destroy import destroy_material
 from kmsd.operations.key_versions import version
 from kmsd.operations.new_objects import check_quota
 from protocol.enums import ResultReason
@@ -46,7 +47,7 @@ async def _make_room(ctx: Context, cmk: Cmk) -> None:
         if wrapping.material is None:
             continue
         if import_tokens.is_expired(wrapping, ctx.now):
-            await key_material.forget(ctx, wrapping)
+            await destroy_material(ctx, wrapping)
             ctx.save(import_tokens.used(wrapping, ctx.now))
         else:
             open_ += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from kmsd.crypto.errors import KeyMaterialError
 from kmsd.crypto.keyformats import ParsedKey
 from kmsd.crypto.provider import Provider
 from kmsd.crypto.transport import identity, open_inner, split
-from kmsd.domain import import_tokens, making, usage
+from kmsd.domain import import_tokens, lifecycle, making, usage
 from kmsd.domain.cmk import Cmk
 from kmsd.domain.errors import KmsError
 from kmsd.domain.import_tokens import ImportToken
@@ -20,9 +19,15 @@ from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.domain.transport import Inner
 from kmsd.domain.usage import KeyUse, Purpose
 from kmsd.operations.context import LONG, Context, reference
-from kmsd.operations.key_versions import version
 from protocol.attributes import Attribute
-from protocol.enums import CryptographicAlgorithm, CryptographicUsageMask, KeyFormatType, ObjectType, ResultReason
+from protocol.enums import (
+    CryptographicAlgorithm,
+    CryptographicUsageMask,
+    KeyFormatType,
+    ObjectType,
+    ResultReason,
+    State,
+)
 from protocol.structures import CryptographicParameters
 
 _PRIVATE = {"Sensitive": True, "Extractable": False}
@@ -169,8 +174,10 @@ def _checked(spec: KeySpec, material: bytes) -> Brought:
 
 
 async def stored(ctx: Context, key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
-    """The version with its material, where its protection says."""
+    """The version with its material, where its protection says; Active, also where it has waited for it again."""
     key = key.set("Key Value Present", None)
+    if key.state is State.PRE_ACTIVE:
+        key = lifecycle.activate(key, ctx.now)
     provider = ctx.provider(key.protection)
     new = await ctx.crypto(
         provider,
@@ -184,24 +191,3 @@ async def stored(ctx: Context, key: ManagedObject, parsed: ParsedKey) -> Managed
     key = making.with_material(key, new.material, new.length, new.digest, parsed.format)
     ctx.forget_on_rollback(provider, reference(key), key)
     return key
-
-
-async def drop(ctx: Context, cmk: Cmk) -> None:
-    """Destroy the imported material of a CMK's version; its metadata stay, and its public half, which is no secret."""
-    key = version(ctx, cmk.primary) if cmk.primary is not None else None
-    if key is None or key.material is None:
-        return
-    await forget(ctx, key)
-    ctx.save(replace(key.set("Key Value Present", False), material=None))
-
-
-async def forget(ctx: Context, key: ManagedObject) -> None:
-    """What the provider itself keeps of a key that is given up goes, once the store has committed that."""
-    material = key.material
-    if material is None:
-        return
-    provider = ctx.provider(key.protection)
-    if material.kind == "resident":
-        # A token that is lost would keep the key, and nobody could remove it again.
-        await ctx.crypto(provider, provider.random, 1)
-    ctx.batch.after_commit.append(lambda: provider.destroy(reference(key), material))

@@ -372,8 +372,12 @@ async def test_a_private_key_is_imported_with_its_public_half(app: Caller, spec:
     assert await app.at(V2_1).refused(SignRequest(unique_identifier=cmk.uid, data=b"text")) == (
         ResultReason.KEY_VALUE_NOT_PRESENT
     )
+    other: Any = ec.generate_private_key(ec.SECP256R1()) if spec == "EC_P256" else rsa.generate_private_key(65537, 2048)
+    assert await app.refused(await wrapped(app, cmk, pkcs8(other), algorithm)) == FAILURE
     await app.call(await wrapped(app, cmk, pkcs8(key), algorithm))
     await app.call(SignRequest(unique_identifier=cmk.uid, data=b"text"))
+    assert (await app.call(GetPublicKeyRequest(unique_identifier=cmk.uid))).public_key_pem == shown.public_key_pem
+    assert (await app.call(checked)).validity_indicator == ValidityIndicator.VALID
 
 
 async def test_a_private_key_of_another_kind_is_refused(app: Caller) -> None:
