@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -34,9 +35,22 @@ def serve(path: Path, log_level: str) -> None:
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
-    except START_ERRORS as error:
-        click.echo(f"kmsd does not start: {error}", err=True)
+    except (*START_ERRORS, ExceptionGroup) as error:
+        for cause in _causes(error):
+            click.echo(f"kmsd does not start: {cause}", err=True)
         sys.exit(1)
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """What kept the daemon from starting, out of the groups of the tasks that it ended; what else failed is raised."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    _, others = error.split(START_ERRORS)
+    if others is not None:
+        raise error
+    for cause in error.exceptions:
+        yield from _causes(cause)
 
 
 def _ready() -> None:

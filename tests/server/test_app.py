@@ -151,6 +151,19 @@ def test_what_is_wrong_is_said_and_nothing_is_served(
     directory: Path, break_it: Callable[[Path], object], says: str
 ) -> None:
     break_it(directory)
+    assert says in refused(directory)
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        set_up(tmp_path / "dev", port, hsm=False)
+        last = refused(tmp_path / "dev").splitlines()[-1]
+    assert last == f"kmsd does not start: [Errno 98] cannot listen on {HOST} port {port}: Address already in use"
+
+
+def refused(directory: Path) -> str:
+    """What a daemon that does not start says on standard error."""
     done = subprocess.run(
         [*KMSD, "serve", "--config", str(directory / "kmsd.yaml")],
         capture_output=True,
@@ -159,6 +172,6 @@ def test_what_is_wrong_is_said_and_nothing_is_served(
         timeout=DEADLINE,
     )
     assert done.returncode == 1
-    assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "kmsd ready" not in done.stdout
+    return done.stderr
