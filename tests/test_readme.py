@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import readme_tables
 from tests.daemon import Daemon, development_daemon
+from tests.shared import SHARED
 
 README = Path(__file__).parent.parent / "README.md"
 REFUSED = "# refused"
@@ -87,3 +89,16 @@ def test_the_python_blocks_run(software_daemon: Daemon, tmp_path: Path, number: 
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.strip()) >= 32
+
+
+@pytest.mark.parametrize("name", readme_tables.TABLES)
+def test_the_tables_are_those_of_the_code(name: str) -> None:
+    table = "\n".join(readme_tables.TABLES[name]())
+    assert f"\n\n{table}\n\n" in README.read_text(), "python -m tests.readme_tables"
+
+
+def test_the_tables_can_be_written_anew() -> None:
+    text = README.read_text()
+    if SHARED is not None:
+        assert readme_tables.rewritten(text) == text
+    assert readme_tables.rewritten(readme_tables.rewritten(text)) == readme_tables.rewritten(text)

@@ -65,7 +65,11 @@ PROFILES: tuple[Profile, ...] = (
         {V1_4: Name.ADVANCED_CRYPTOGRAPHIC_SERVER_KMIP_V1_4, V2_1: Name.ADVANCED_CRYPTOGRAPHIC_SERVER},
         (Algorithm.AES, Algorithm.RSA),
     ),
-    Profile("CS-BC-M", {V2_1: Name.BASIC_CRYPTOGRAPHIC_SERVER}, (Algorithm.AES, Algorithm.CHACHA20_POLY1305)),
+    Profile(
+        "CS-BC-M",
+        {V2_1: Name.BASIC_CRYPTOGRAPHIC_SERVER},
+        (Algorithm.AES, Algorithm.CHACHA20, Algorithm.CHACHA20_POLY1305),
+    ),
     Profile(
         "CS-RNG-M",
         {

@@ -46,6 +46,7 @@ _WRAPPED_ONLY = KnownException(
     ends=True,
 )
 _SEEDED = KnownException("RNG Seed: the other policies; CS-RNG-O-3 is this server's", "DataLength|ResultStatus", 0)
+_PROFILES = KnownException("three servers' lists of profiles, each other than the next", "ProfileInformation", 0)
 _CAPABILITIES = KnownException("three servers' capabilities, each other than the next", "/CapabilityInformation/", 0)
 _OF_CLIENTS = KnownException("a server's Query to a client: the answer is what a client says of itself", "Payload/", 0)
 
@@ -86,6 +87,7 @@ EXCEPTIONS: Mapping[str, KnownException] = {
     "TC-153-12": KnownException(
         "a round robin of default members; here the default member is the oldest", "UNIQUE_IDENTIFIER", ends=True
     ),
+    **{f"TC-Q-PROF-{number}-14": _PROFILES for number in (1, 2, 3)},
     **{f"TC-Q-CAP-{number}-14": _CAPABILITIES for number in (1, 2, 3)},
     **{f"TC-Q-S2C-{name}-14": _OF_CLIENTS for name in ("1", "PROF-1", "PROF-2")},
     "TC-Q-CREG-1-14": KnownException(
