@@ -24,7 +24,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
     synchronous=FULL: with NORMAL, WAL forgets acknowledged commits at power loss.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    except sqlite3.OperationalError as error:
+        raise SchemaError(f"{path}: {error}") from error
     try:
         connection.execute(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]

@@ -131,6 +131,11 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
         Store.open(tmp_path / "missing" / "kmsd.db")
 
 
+def test_a_path_that_is_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="unable to open database file"):
+        Store.open(tmp_path)
+
+
 def test_opening_does_not_import_alembic(tmp_path: Path) -> None:
     code = (
         "import sys; from kmsd.storage import Store; Store.open(sys.argv[1]).close();"
