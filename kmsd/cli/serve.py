@@ -11,7 +11,10 @@ import trio
 
 from kmsd.config.loader import ConfigurationError, load
 from kmsd.server import app, logs
-from kmsd.server.errors import START_ERRORS
+from kmsd.server.errors import START_ERRORS, PinError
+
+PIN_REFUSED = 78
+"""Exit code; the unit file has it in RestartPreventExitStatus, so that no restart locks the token."""
 
 
 @click.command()
@@ -38,7 +41,7 @@ def serve(path: Path, log_level: str) -> None:
     except (*START_ERRORS, ExceptionGroup) as error:
         for cause in _causes(error):
             click.echo(f"kmsd does not start: {cause}", err=True)
-        sys.exit(1)
+        sys.exit(PIN_REFUSED if isinstance(error, PinError) else 1)
 
 
 def _causes(error: Exception) -> Iterator[Exception]:

@@ -11,4 +11,8 @@ class StartError(Exception):
     """The daemon does not start; the message says what to mend."""
 
 
+class PinError(StartError):
+    """The token refused the PIN. A restart must not try it again: a few more attempts lock the token."""
+
+
 START_ERRORS = (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kmsd.config.settings import Hsm
 from kmsd.crypto.errors import CryptoError
 from kmsd.crypto.hsm import selftest
-from kmsd.crypto.hsm.errors import ModuleError
+from kmsd.crypto.hsm.errors import ModuleError, PinRefusedError
 from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm.module import Module
 from kmsd.crypto.hsm.objects import attribute_mapper
@@ -20,7 +20,7 @@ from kmsd.crypto.provider import Provider
 from kmsd.crypto.roots import KeyRoot
 from kmsd.crypto.sealing import Sealer
 from kmsd.domain.policy import Keeping
-from kmsd.server.errors import StartError
+from kmsd.server.errors import PinError, StartError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Token:
 
 
 def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
-    """Log in and look at what the token can do. Raises StartError."""
+    """Log in and look at what the token can do. Raises StartError, of which PinError is one."""
     try:
         module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
         pool = SessionPool(
@@ -50,6 +50,8 @@ def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
         pool.start()
         # What the token is really able to do decides what Query says and what is refused.
         abilities = selftest.run(pool, {str(name): number for name, number in hsm.mechanisms.items()})
+    except PinRefusedError as error:
+        raise PinError(f"HSM {name}: {error}") from error
     except (ModuleError, CryptoError) as error:
         raise StartError(f"HSM {name}: {error}") from error
     return Token(TenantKeyRing(pool, abilities), hsm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kmsd.cli.serve import PIN_REFUSED
 from kmsd.client import KmipError, SyncClient
 from protocol.enums import ResultReason
 from protocol.versions import V1_4
@@ -145,6 +147,7 @@ def test_a_client_with_a_password_needs_both(with_password: Daemon) -> None:
         (lambda d: (d / "kmsd.yaml").write_text("tenants: 3\n"), "kmsd.yaml:1: tenants"),
         (lambda d: (d / "credentials" / "root-key").unlink(), "root-key"),
         (lambda d: (d / "kmsd.db").write_bytes(b"no database" * 100), "kmsd does not start"),
+        (lambda d: (d / "kmsd.db").mkdir(), "kmsd.db: unable to open database file"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_served(
@@ -162,7 +165,16 @@ def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     assert last == f"kmsd does not start: [Errno 98] cannot listen on {HOST} port {port}: Address already in use"
 
 
-def refused(directory: Path) -> str:
+@pytest.mark.skipif(shutil.which("softhsm2-util") is None, reason="no SoftHSM on this machine")
+def test_a_refused_pin_has_an_exit_code_of_its_own_which_the_unit_does_not_restart(tmp_path: Path) -> None:
+    set_up(tmp_path / "dev", free_port(), hsm=True)
+    (tmp_path / "dev" / "credentials" / "hsm-pin").write_text("no pin of this token")
+    assert "refused the PIN" in refused(tmp_path / "dev", PIN_REFUSED)
+    unit = (Path(__file__).parents[2] / "systemd" / "kmsd.service").read_text()
+    assert f"\nRestartPreventExitStatus={PIN_REFUSED}\n" in unit
+
+
+def refused(directory: Path, code: int = 1) -> str:
     """What a daemon that does not start says on standard error."""
     done = subprocess.run(
         [*KMSD, "serve", "--config", str(directory / "kmsd.yaml")],
@@ -171,7 +183,7 @@ def refused(directory: Path) -> str:
         check=False,
         timeout=DEADLINE,
     )
-    assert done.returncode == 1
+    assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert "kmsd ready" not in done.stdout
     return done.stderr
