@@ -5,8 +5,10 @@ Exit codes: 0 done; 1 the server refused, standard error says why; 2 wrong usage
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -51,7 +53,7 @@ def connects(function: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         password = None
         if username is not None:
-            password = os.environ.get("KMSD_PASSWORD") or click.prompt("Password", hide_input=True, err=True)
+            password = os.environ.get("KMSD_PASSWORD") or _ask_password()
         with _as_exit_codes():
             client = SyncClient(
                 *server,
@@ -70,6 +72,16 @@ def connects(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def _ask_password() -> str:
+    """From the terminal, never from standard input: that may be the data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(click.prompt("Password", hide_input=True, err=True))
+        except getpass.GetPassWarning:
+            raise click.UsageError("there is no terminal to ask for the password: set KMSD_PASSWORD") from None
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from protocol.operations.locate import LocateResponse
 from protocol.versions import V2_1
 from tests.cli.conftest import Kmsd
 from tests.client.conftest import answer
-from tests.daemon import Daemon, free_port, serving, set_up
+from tests.daemon import KMSD, Daemon, free_port, serving, set_up
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,21 @@ def test_a_password_is_in_the_environment_or_asked_for(
     assert done.exit_code == code
     assert ("Authentication not successful" in done.stderr) == bool(code)
     assert "open sesame" not in done.output
+
+
+def test_without_a_terminal_the_data_is_not_taken_for_the_password(guarded: Daemon) -> None:
+    done = subprocess.run(
+        [*KMSD, "encrypt", "some-key", "--username", "acme-app"],
+        env={**os.environ, "KMSD_SERVER": guarded.address, "KMSD_CLIENT": str(guarded.client())},
+        input="open sesame\nthe data\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith("there is no terminal to ask for the password: set KMSD_PASSWORD\n")
 
 
 def test_help_says_what_the_environment_may_say() -> None:
