@@ -1,4 +1,7 @@
-"""`python -m tests.conformance [PATTERN ...]`: play the cases whose name holds a pattern, print what came of it."""
+"""`python -m tests.conformance [--hsm] [PATTERN ...]`: play the cases whose name holds a pattern, print the outcome.
+
+With `--hsm` the tenants keep their keys in a SoftHSM token, and what a key in a token cannot do is told apart.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from tests.conformance.server import daemon_for, tenant_of
 
 def main(patterns: list[str]) -> int:
     """The number of cases that failed."""
+    hsm = "--hsm" in patterns
+    patterns = [pattern for pattern in patterns if pattern != "--hsm"]
     cases = [case for case in all_cases() if not patterns or any(pattern in str(case) for pattern in patterns)]
     if not cases:
         print("no such cases, or no shared folder")
@@ -24,13 +29,13 @@ def main(patterns: list[str]) -> int:
     histories: defaultdict[str, History] = defaultdict(History)
     with (
         tempfile.TemporaryDirectory(prefix="kmsd-conformance-") as directory,
-        daemon_for(cases, Path(directory) / "dev") as server,
+        daemon_for(cases, Path(directory) / "dev", hsm=hsm) as server,
     ):
         for case in cases:
             tenant = tenant_of(case)
             connection = server.connect(case)
             try:
-                results.append(run(case, connection, histories[tenant]))
+                results.append(run(case, connection, histories[tenant], hsm=hsm))
             finally:
                 connection.close()
     for result in results:

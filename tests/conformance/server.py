@@ -163,8 +163,11 @@ def client_of(tenant: str, directory: Path, listeners: Mapping[str, Listener]) -
     return client
 
 
-def configuration(path: Path, tenants: Iterable[str], https_port: int, listeners: Mapping[str, Listener]) -> str:
+def configuration(
+    path: Path, tenants: Iterable[str], https_port: int, listeners: Mapping[str, Listener], *, hsm: bool
+) -> str:
     """The development configuration with these tenants in place of its own; JSON is YAML."""
+    protection = {"hsm": "softhsm", "default_protection": "HSM"} if hsm else {}
     settings = yaml.safe_load(path.read_text())
     settings["listeners"].append({"host": HOST, "port": https_port, "protocol": "https"})
     settings["tenants"] = {
@@ -173,6 +176,7 @@ def configuration(path: Path, tenants: Iterable[str], https_port: int, listeners
             "clients": {"client": client_of(name, path.parent, listeners)},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
             "interop": True,
+            **protection,
             **authority_of(name),
         }
         for name in tenants
@@ -181,11 +185,11 @@ def configuration(path: Path, tenants: Iterable[str], https_port: int, listeners
 
 
 @contextmanager
-def daemon_for(cases: Iterable[Case], directory: Path) -> Iterator[Server]:
-    """A daemon with a tenant for each case."""
+def daemon_for(cases: Iterable[Case], directory: Path, *, hsm: bool = False) -> Iterator[Server]:
+    """A daemon with a tenant for each case; with `hsm`, their keys are in a token unless they ask otherwise."""
     tenants = sorted({tenant_of(case) for case in cases})
     port, https_port = free_port(), free_port()
-    set_up(directory, port, hsm=False)
+    set_up(directory, port, hsm=hsm)
     authority = Authority(directory, write)
     for tenant in tenants:
         authority.client(tenant)
@@ -194,6 +198,6 @@ def daemon_for(cases: Iterable[Case], directory: Path) -> Iterator[Server]:
     (directory / "notices.key").chmod(0o600)
     path = directory / "kmsd.yaml"
     with listeners(tenants, directory, HOST) as listening:
-        path.write_text(configuration(path, tenants, https_port, listening))
+        path.write_text(configuration(path, tenants, https_port, listening, hsm=hsm))
         with serving(directory, port) as daemon:
             yield Server(daemon, https_port, listening)

@@ -15,6 +15,7 @@ from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.objects import Shape, private_template, secret_template
 from kmsd.crypto.parameters import HMACS
 from kmsd.crypto.provider import KeyReference
+from kmsd.crypto.transparent import DER_FORMATS
 from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType
 
 
@@ -38,7 +39,7 @@ def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | Non
     if reference.object_type == ObjectType.SYMMETRIC_KEY and format_ == KeyFormatType.RAW:
         taken = _secret(reference, plaintext, format_, abilities)
     elif reference.object_type == ObjectType.PRIVATE_KEY:
-        taken = _private(reference, plaintext, abilities)
+        taken = _private(reference, plaintext, format_, abilities)
     else:
         raise UnsupportedError("the token keeps symmetric and private keys only")
     if taken.shape.key_type not in abilities.imports:
@@ -63,7 +64,10 @@ def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType, a
     )
 
 
-def _private(reference: KeyReference, plaintext: bytes, abilities: Abilities) -> Taken:
+def _private(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None, abilities: Abilities) -> Taken:
+    if format_ not in DER_FORMATS or asymmetric.is_encrypted(plaintext):
+        # DSA and DH structures, Opaque keys, keys under a password: software keeps them, and uses them for nothing.
+        raise UnsupportedError("the token keeps private keys that it can use only")
     key = asymmetric.load_private(plaintext)
     if not isinstance(key, asymmetric.ClassicPrivateKey):
         raise UnsupportedError("the token keeps no private keys of this kind")
