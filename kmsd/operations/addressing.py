@@ -13,8 +13,9 @@ from kmsd.domain.key_states import Call, call_for, check
 from kmsd.domain.locate import LocateQuery
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import PROTECTING, KeyUse, Purpose
+from protocol.attributes import Attribute
 from protocol.enums import LinkType, Operation, ResultReason
-from protocol.structures import CryptographicParameters
+from protocol.structures import CryptographicParameters, Name
 
 if TYPE_CHECKING:
     from kmsd.operations.context import Context
@@ -67,6 +68,24 @@ def version_uid(ctx: Context, identifier: str) -> str:
     private = ctx.unsaved(cmk.primary) or ctx.services.store.get(ctx.tenant.name, cmk.primary)
     public = rekey.linked(private, LinkType.PUBLIC_KEY_LINK) if private is not None else None
     return public or cmk.primary
+
+
+def by_alias(ctx: Context, conditions: tuple[Attribute, ...]) -> tuple[Attribute, ...] | None:
+    """Conditions of a Locate where a Name that is an alias asks for the newest version of the CMK that it names.
+
+    None where there is no such alias, so that nothing can be found.
+    """
+    meant: list[Attribute] = []
+    for condition in conditions:
+        alias = condition.value.name_value if condition.key == "Name" and isinstance(condition.value, Name) else ""
+        if not alias.startswith(cmks.ALIAS_PREFIX):
+            meant.append(condition)
+            continue
+        found = record_named(ctx, alias)
+        if found is None:
+            return None
+        meant += [cmks.CMK_ID.attribute(found.uid), Attribute("Rotate Latest", True)]
+    return tuple(meant)
 
 
 def covered_by_cmk(ctx: Context, key: ManagedObject) -> bool:

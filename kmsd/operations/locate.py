@@ -7,6 +7,7 @@ from dataclasses import replace
 from kmsd.domain import attribute_rules
 from kmsd.domain.errors import invalid_field
 from kmsd.domain.locate import LocateQuery
+from kmsd.operations import addressing
 from kmsd.operations.context import Context
 from kmsd.operations.due import store_reached
 from protocol.enums import ObjectGroupMember
@@ -17,9 +18,13 @@ async def handle(ctx: Context, request: LocateRequest) -> LocateResponse:
     if (request.maximum_items or 0) < 0 or (request.offset_items or 0) < 0:
         raise invalid_field("Maximum Items and Offset Items are not negative")
     attribute_rules.check_asked(request.attributes)
+    conditions = addressing.by_alias(ctx, request.attributes)
+    if conditions is None:
+        ctx.give()
+        return LocateResponse(located_items=0, unique_identifiers=())
     query = LocateQuery(
         tenant=ctx.tenant.name,
-        conditions=request.attributes,
+        conditions=conditions,
         maximum_items=request.maximum_items,
         offset_items=request.offset_items or 0,
         storage_status_mask=request.storage_status_mask,

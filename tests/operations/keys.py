@@ -39,7 +39,7 @@ async def rotated(app: Caller, uid: str) -> str:
     return version
 
 
-def encrypting(uid: str, data: bytes = b"plain") -> EncryptRequest:
+def encrypting(uid: str | None, data: bytes = b"plain") -> EncryptRequest:
     return EncryptRequest(unique_identifier=uid, cryptographic_parameters=GCM, data=data)
 
 

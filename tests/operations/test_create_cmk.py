@@ -142,7 +142,6 @@ async def test_a_plain_client_sees_versions_and_no_records(app: Caller) -> None:
     app = app.at(V2_1)
     made = await make(app, alias_names=("alias/app",), rotate_automatic=True, rotate_interval=7 * DAY)
     assert (await app.call(LocateRequest())).unique_identifiers == (made.primary_version,)
-    assert (await app.call(LocateRequest(attributes=(name("alias/app"),)))).unique_identifiers == ()
     seen = shown(await app.call(GetAttributesRequest(unique_identifier="alias/app")))
     assert seen["Object Group"] == made.unique_identifier
     assert seen["Rotate Name"].rotate_name_value == made.unique_identifier

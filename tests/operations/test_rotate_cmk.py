@@ -170,6 +170,22 @@ async def test_re_key_takes_alias_id_or_newest_version_and_moves_names(app: Call
     assert (await described(app, "alias/app")).version_count == 3
 
 
+async def test_a_client_that_looks_for_the_alias_finds_the_newest_version(app: Caller) -> None:
+    made = await make(app, alias_names=("alias/app",))
+    by_alias = LocateRequest(attributes=(name("alias/app"),))
+    assert (await app.call(by_alias)).unique_identifiers == (made.primary_version,)
+    version = await rotated(app, made.unique_identifier)
+    assert (await app.call(by_alias)).unique_identifiers == (version,)
+    items = (await app.batch([by_alias, encrypting(None)])).batch_items
+    assert items[1].payload.unique_identifier == version
+    nothing = await app.call(LocateRequest(attributes=(name("alias/none"),)))
+    assert (nothing.unique_identifiers, nothing.located_items) == ((), 0)
+    pair = await make(app, key_spec="EC_P256", alias_names=("alias/sign",))
+    found = (await app.call(LocateRequest(attributes=(name("alias/sign"),)))).unique_identifiers
+    assert len(found) == 2
+    assert pair.primary_version in found
+
+
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
