@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from kmsd.domain import locate
 from kmsd.domain.errors import KmsError
 from kmsd.domain.locate import LARGEST_DATE, Between, LocateQuery, matches, number, overdue, prepare, terms
 from protocol.attributes import ATTRIBUTES, Attribute
@@ -259,6 +260,8 @@ def test_each_of_a_repeated_field_s_values_is_found() -> None:
 
 def test_an_attribute_that_is_not_searched_by_is_refused_and_not_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ATTRIBUTES, "Comment", replace(ATTRIBUTES["Comment"], searchable=False))
+    # What other tests have asked of the attribute is remembered.
+    monkeypatch.setattr(locate, "_is_indexed", locate._is_indexed.__wrapped__)
     comment = Attribute("Comment", "for nobody")
     with pytest.raises(KmsError) as refusal:
         prepare(asked(comment))

@@ -31,6 +31,7 @@ from protocol.versions import V2_1
 from tests.operations.conftest import NOW, Caller, Server
 from tests.operations.keys import DAY, decrypting, described, encrypting, make, rotated
 from tests.operations.requests import attributes, create, revoke, shown
+from tests.operations.test_key_material import wrapped
 
 EVERYWHERE = LocateRequest(storage_status_mask=StorageStatusMask(7))
 
@@ -188,6 +189,26 @@ async def test_imported_material_is_destroyed_at_its_expiry_and_the_version_stay
     assert (seen["State"], seen["Key Value Present"]) == (State.PRE_ACTIVE, False)
     assert await app.refused(decrypting(encrypted)) == ResultReason.KEY_VALUE_NOT_PRESENT
     assert [record.operation for record in audited(server)] == ["EXPIRE_KEY_MATERIAL"]
+
+
+async def test_material_that_was_imported_expires_and_comes_back(app: Caller, server: Server) -> None:
+    app = app.at(V2_1)
+    uid = (await make(app, key_origin="EXTERNAL", alias_names=("alias/app",))).unique_identifier
+    record = server.store.get("acme", uid)
+    assert record is not None
+    cmk = cmks.from_object(record)
+    version = (await app.call(await wrapped(app, cmk, b"m" * 32, material_expire_time=NOW + DAY))).unique_identifier
+    encrypted = await app.call(encrypting("alias/app"))
+    server.now += DAY
+    assert await run(server) == 1
+    assert (await described(app, uid)).key_state == "PendingImport"
+    kept = server.store.get("acme", version)
+    assert kept is not None
+    assert kept.material is None
+    await app.call(await wrapped(app, cmk, b"m" * 32))
+    assert (await app.call(decrypting(encrypted))).data == b"plain"
+    assert (await described(app, uid)).material_expire_time is None
+    assert await run(server) == 0
 
 
 async def test_states_that_dates_change_are_stored(app: Caller, server: Server) -> None:
