@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import Grants
 from protocol.administration import Right
-from protocol.enums import Operation
+from protocol.enums import ObjectType, Operation
 
 
 class Delegated(Grants):
@@ -30,6 +32,12 @@ class Delegated(Grants):
     def covers(self, operation: Operation, key: ManagedObject) -> bool:
         return self._issuer.covers(operation, key) and any(
             _names(right, operation) and _holds(right, key) for right in self._rights
+        )
+
+    def covers_names(self, operation: Operation, object_type: ObjectType, names: Iterable[str]) -> bool:
+        """Rights say nothing of names: those of the issuer are the bearer's too."""
+        return self._issuer.covers_names(operation, object_type, names) and any(
+            _names(right, operation) for right in self._rights
         )
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from kmsd.config.tenants import ClientDirectory
+from kmsd.domain.policy import Permission
+from kmsd.server.identity import Peers
 from protocol.administration import ObjectGroups, Objects, Operations, Right, Rights
 from protocol.attributes import Attribute
-from protocol.enums import Operation, ResultReason, UniqueIdentifier, UsageLimitsUnit
+from protocol.enums import Operation, ResultReason, ResultStatus, UniqueIdentifier, UsageLimitsUnit
+from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.delegated_login import DelegatedLoginRequest
 from protocol.operations.login import LoginRequest
 from protocol.operations.logout import LogoutRequest
+from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.query_asynchronous_requests import QueryAsynchronousRequestsRequest
 from protocol.structures import Ticket, UsageLimits
 from protocol.versions import V2_1
 from tests.operations.conftest import Caller, Server
 from tests.operations.later import put_off
-from tests.operations.requests import attributes, create, get
+from tests.operations.requests import attributes, create, get, name
 from tests.operations.test_login import reason, with_ticket
 
 
@@ -116,3 +122,24 @@ LIMITS = UsageLimits(usage_limits_total=1, usage_limits_count=1, usage_limits_un
 )
 async def test_rights_that_are_none(giver: Caller, rights: tuple[Right, ...], expected: ResultReason) -> None:
     assert await giver.refused(DelegatedLoginRequest(rights=Rights(rights=rights))) == expected
+
+
+async def test_the_bearer_gives_the_names_that_the_issuer_may_give(giver: Caller, reader: Caller) -> None:
+    ticket = with_ticket(await delegate(giver, right(Operation.CREATE, Operation.ADD_ATTRIBUTE)))
+    [item] = (await reader.batch([create(name("named"))], authentication=ticket)).batch_items
+    assert item.result_status == ResultStatus.SUCCESS
+    uid = item.payload.unique_identifier  # type: ignore[attr-defined]
+    for request, allowed in (
+        (AddAttributeRequest(unique_identifier=uid, new_attribute=name("too")), True),
+        (ModifyAttributeRequest(unique_identifier=uid, new_attribute=name("other")), False),
+    ):
+        assert await reason(reader, request, ticket) == (None if allowed else ResultReason.PERMISSION_DENIED)
+    server = giver.server
+    patterns = Permission(operations=None, names=("mine-*",))
+    acme = server.services.tenants["acme"]
+    roles = {**acme.policy.roles, "admin": (patterns,)}
+    server.peers = server.dispatcher._peers = Peers(
+        ClientDirectory({}), {"acme": replace(acme.policy, roles=roles)}, server.services.tickets
+    )
+    assert await reason(reader, create(name("mine-1")), ticket) is None
+    assert await reason(reader, create(name("named too")), ticket) == ResultReason.PERMISSION_DENIED
