@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kmsd.domain import cmk as cmks
 from kmsd.domain.cmk import KeyState
 from kmsd.domain.key_states import Call
+from kmsd.domain.objects import ManagedObject
 from kmsd.operations import key_end, own_work
 from kmsd.operations.addressing import record_for
 from kmsd.operations.context import Context
@@ -22,12 +25,15 @@ from protocol.operations.cancel_deletion import CancelDeletionRequest
 from protocol.operations.create_alias import CreateAliasRequest
 from protocol.operations.decrypt import DecryptRequest
 from protocol.operations.delete_alias import DeleteAliasRequest
+from protocol.operations.delete_key_material import DeleteKeyMaterialRequest
 from protocol.operations.describe_cmk import DescribeCMKRequest
 from protocol.operations.disable_cmk import DisableCMKRequest
 from protocol.operations.enable_cmk import EnableCMKRequest
 from protocol.operations.encrypt import EncryptRequest
+from protocol.operations.export_data_key import ExportDataKeyRequest
 from protocol.operations.generate_data_key import GenerateDataKeyRequest
 from protocol.operations.generate_data_key_without_plaintext import GenerateDataKeyWithoutPlaintextRequest
+from protocol.operations.get_parameters_for_import import GetParametersForImportRequest
 from protocol.operations.get_public_key import GetPublicKeyRequest
 from protocol.operations.kms_decrypt import KMSDecryptRequest
 from protocol.operations.kms_encrypt import KMSEncryptRequest
@@ -54,6 +60,7 @@ from protocol.versions import V2_1
 from tests.domain.test_key_states import CELLS, REASONS
 from tests.operations.conftest import Caller, Server
 from tests.operations.keys import DAY, decrypting, described, encrypting, make
+from tests.operations.test_key_material import wrapped
 
 ECDSA = CryptographicParameters(digital_signature_algorithm=DigitalSignatureAlgorithm.ECDSA_WITH_SHA256)
 PKCS1 = CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5)
@@ -62,6 +69,15 @@ SYMMETRIC: dict[str, Any] = {}
 SIGNING: dict[str, Any] = {"key_spec": "EC_P256"}
 ENCRYPTING: dict[str, Any] = {"key_spec": "RSA_2048", "key_usage": "ENCRYPT/DECRYPT"}
 MAC: dict[str, Any] = {"key_spec": "HMAC_SHA_256"}
+EXTERNAL: dict[str, Any] = {"key_origin": "EXTERNAL"}
+
+
+MATERIAL = b"m" * 32
+PUBLIC_KEY = (
+    rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    .public_key()
+    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+)
 
 
 @dataclass
@@ -182,12 +198,36 @@ REQUESTS: list[tuple[Call, dict[str, Any], Request]] = [
         lambda key: UpdateAliasRequest(alias_name="alias/other", unique_identifier=key.uid),
     ),
     (Call.DELETE_ALIAS, SYMMETRIC, lambda key: DeleteAliasRequest(alias_name="alias/app")),
+    (
+        Call.GET_PARAMETERS_FOR_IMPORT,
+        EXTERNAL,
+        lambda key: GetParametersForImportRequest(
+            unique_identifier=key.uid, wrapping_algorithm="RSAES_OAEP_SHA_256", wrapping_key_spec="RSA_2048"
+        ),
+    ),
+    (Call.IMPORT_KEY_MATERIAL, EXTERNAL, lambda key: key.made),
+    (Call.DELETE_KEY_MATERIAL, EXTERNAL, lambda key: DeleteKeyMaterialRequest(unique_identifier=key.uid)),
+    (
+        Call.EXPORT_DATA_KEY,
+        SYMMETRIC,
+        lambda key: ExportDataKeyRequest(
+            ciphertext_blob=key.blob,
+            wrapping_public_key=PUBLIC_KEY,
+            wrapping_key_spec="RSA_2048",
+            wrapping_algorithm="RSAES_OAEP_SHA_256",
+        ),
+    ),
 ]
 
 
 async def made_by(app: Caller, fields: dict[str, Any], key: Key) -> None:
     """What later requests open or verify."""
-    if fields is SYMMETRIC:
+    if fields is EXTERNAL:
+        # The tokens are older than the state that the key is put into.
+        cmk = cmks.from_object(recorded(app.server, key.uid))
+        await app.call(await wrapped(app, cmk, MATERIAL))
+        key.made = await wrapped(app, cmk, MATERIAL)
+    elif fields is SYMMETRIC:
         key.made = await app.call(encrypting(key.uid))
         key.blob = (await app.call(KMSEncryptRequest(unique_identifier=key.uid, data=b"plain"))).ciphertext_blob
     elif fields is SIGNING:
@@ -206,14 +246,22 @@ async def put_into(app: Caller, server: Server, key: Key, state: KeyState) -> No
     elif state is KeyState.PENDING_DELETION:
         await app.call(ScheduleDeletionRequest(unique_identifier=key.uid, pending_window_days=7))
     elif state is KeyState.PENDING_IMPORT:
-        await lose_material(server, key.uid)
+        if cmks.from_object(recorded(server, key.uid)).origin is cmks.Origin.EXTERNAL:
+            await app.call(DeleteKeyMaterialRequest(unique_identifier=key.uid))
+        else:
+            await lose_material(server, key.uid)
     assert (await described(app, key.uid)).key_state == state.value
 
 
-async def lose_material(server: Server, uid: str) -> None:
-    """As after the expiry of imported material."""
+def recorded(server: Server, uid: str) -> ManagedObject:
     record = server.store.get("acme", uid)
     assert record is not None
+    return record
+
+
+async def lose_material(server: Server, uid: str) -> None:
+    """As after the expiry of imported material, for a key of another specification or with versions."""
+    record = recorded(server, uid)
     work = UnitOfWork()
     work.update(cmks.to_object(replace(cmks.from_object(record), origin=cmks.Origin.EXTERNAL)))
     await server.store.commit(work)
@@ -222,6 +270,10 @@ async def lose_material(server: Server, uid: str) -> None:
         await key_end.drop_material(ctx, cmks.from_object(record_for(ctx, uid)))
 
     await own_work.do(server.services, "acme", "test", "EXPIRE", vendor.SCHEDULE_DELETION, drop)
+
+
+def test_every_call_of_the_table_is_made_here() -> None:
+    assert {call for call, _, _ in REQUESTS} == set(Call)
 
 
 LETTERS = {(call, state): letter for call, state, letter in CELLS}
