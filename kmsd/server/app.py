@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,7 @@ from kmsd.server.notices import Notices
 from kmsd.server.providers import StartError, open_tenants
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
+from kmsd.server.tls_context import expiry
 from kmsd.storage.errors import StoreError
 from kmsd.storage.store import Store
 
@@ -136,7 +138,12 @@ def _has_https(settings: Settings) -> bool:
 
 def _context(settings: Settings) -> ssl.SSLContext:
     tls = settings.tls
-    return make_context(tls.certificate, tls.private_key.path, tls.client_ca, minimum_version=tls.minimum_version)
+    context = make_context(tls.certificate, tls.private_key.path, tls.client_ca, minimum_version=tls.minimum_version)
+    expires = expiry(tls.certificate)
+    if expires < datetime.now(UTC):
+        # Served all the same: not every client looks at it, and a reload brings the next one.
+        log.warning("server certificate has expired", file=str(tls.certificate), expired=expires.isoformat())
+    return context
 
 
 async def _reload_on_hangup(path: Path, tls: CurrentContext, services: Services) -> None:

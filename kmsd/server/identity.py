@@ -47,6 +47,9 @@ class Authenticated(NamedTuple):
 _NEEDED = "a Username and Password or Device credential"
 _UNUSED = "{} credentials are not used here: " + _NEEDED + " is needed"
 
+_SHOWN_SUBJECT = 200
+"""Characters of a stranger's subject in the log."""
+
 _SAN_KINDS: dict[type[x509.GeneralName], str] = {
     x509.DNSName: "DNS",
     x509.RFC822Name: "email",
@@ -79,7 +82,8 @@ class Peers:
             raise Refused(f"the certificate (SHA-256 {fingerprint}) cannot be read") from error
         known = self._directory.find(names, sans, fingerprint)
         if known is None:
-            raise Refused(f"no client of any tenant has this certificate (SHA-256 {fingerprint})")
+            subject = parsed.subject.rfc4514_string()[:_SHOWN_SUBJECT]
+            raise Refused(f"no client of any tenant has this certificate ({subject!r}, SHA-256 {fingerprint})")
         return Peer(known, address)
 
     def listening(self) -> list[Listening]:

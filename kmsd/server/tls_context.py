@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
+
+from cryptography import x509
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2: forward secrecy and AEAD only, for RSA and ECDSA certificates. TLS 1.3 has nothing weaker."""
@@ -51,6 +54,11 @@ def make_context(
         except OSError as error:
             raise TLSConfigurationError(f"{path}: {cause(error)}") from error
     return context
+
+
+def expiry(certificate: Path) -> datetime:
+    """When the first certificate of a PEM file, which `make_context` has taken, ceases to be valid."""
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
 
 
 class CurrentContext:

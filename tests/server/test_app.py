@@ -10,10 +10,14 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from kmsd.cli.serve import PIN_REFUSED
 from kmsd.client import KmipError, SyncClient
@@ -95,6 +99,21 @@ def test_a_hangup_serves_the_new_certificate_and_keeps_what_is_connected(directo
         until(lambda: "not reloaded" in daemon.log.read_text())
         with connect(daemon) as another:
             assert another.discover_versions()
+
+
+def test_an_expired_server_certificate_is_said(directory: Path) -> None:
+    key = load_pem_private_key((directory / "server.key").read_bytes(), None)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "expired")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)  # type: ignore[arg-type]
+    builder = builder.not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(
+        datetime(2020, 1, 2, tzinfo=UTC)
+    )
+    certificate = builder.sign(key, SHA256())  # type: ignore[arg-type]
+    (directory / "server.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    port = int((directory / "kmsd.yaml").read_text().partition("port: ")[2].split()[0])
+    with serving(directory, port) as daemon:
+        assert "server certificate has expired" in daemon.log.read_text()
+        assert "2020-01-02" in daemon.log.read_text()
 
 
 def server_certificate(daemon: Daemon) -> bytes:

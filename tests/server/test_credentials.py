@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from typing import Any
 
 import pytest
+import trustme
 
 from kmsd.config.passwords import hash_password
 from kmsd.config.tenants import KnownClient
 from kmsd.domain.identity import Identity
+from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer
 from protocol.enums import CredentialType, ResultReason
 from protocol.message import Authentication
@@ -159,3 +163,12 @@ async def test_a_users_ticket_stands_for_that_user(server: Server, users: dict[s
 def test_declarations_that_prove_nothing(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"device|password|user"):
         tenant_settings(clients={"shared": {"certificate": {"common_name": "x"}, "roles": (), **wrong}})
+
+
+async def test_a_stranger_is_named_for_the_log(server: Server) -> None:
+    certificate = trustme.CA().issue_cert(common_name="stranger.example")
+    der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+    with pytest.raises(Refused) as refused:
+        server.peers.identify(der, "192.0.2.1:5")
+    assert "CN=stranger.example" in str(refused.value)
+    assert hashlib.sha256(der).hexdigest() in str(refused.value)
