@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -116,9 +117,13 @@ class _Tree:
         """The plain value of the file: dicts, tuples, str, int, bool, None. Mistakes are kept, not raised."""
         try:
             with self.path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
                 content = file.read(MAXIMUM_FILE + 1)
         except OSError as error:
             raise ConfigurationError([f"{self.path}: {error.strerror}"]) from error
+        if mode & stat.S_IWOTH:
+            # Whoever writes here decides who gets the keys.
+            raise ConfigurationError([f"{self.path}: all may write it (mode {stat.S_IMODE(mode):04o}): chmod 644 it"])
         if len(content) > MAXIMUM_FILE:
             raise ConfigurationError([f"{self.path}: more than {MAXIMUM_FILE} bytes"])
         try:

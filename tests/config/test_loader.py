@@ -117,6 +117,13 @@ def test_bytes_that_are_no_text_are_refused(directory: Path) -> None:
         load(directory / "kmsd.yaml", {})
 
 
+def test_a_file_that_all_may_write_is_refused(directory: Path) -> None:
+    (directory / "kmsd.yaml").touch()
+    (directory / "kmsd.yaml").chmod(0o646)
+    with pytest.raises(ConfigurationError, match=r"kmsd\.yaml: all may write it \(mode 0646\): chmod 644 it"):
+        load(directory / "kmsd.yaml", {})
+
+
 def test_an_alias_bomb_is_refused(mistakes_of: MistakesOf) -> None:
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     for level in range(1, 9):
