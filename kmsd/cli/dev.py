@@ -101,6 +101,13 @@ slots.removable = false
 @click.option("--port", type=click.IntRange(1, 65535), default=5696)
 def dev(directory: Path, port: int) -> None:
     """Make certificates, root key, SoftHSM token and demonstration configuration in a directory."""
+    try:
+        _make(directory, port)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or directory}: {error.strerror}") from error
+
+
+def _make(directory: Path, port: int) -> None:
     # All that is made here is for its owner only: secrets, keys of the token, the store.
     os.umask(0o077)
     directory = directory.absolute()

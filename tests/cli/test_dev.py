@@ -105,6 +105,13 @@ def test_a_new_authority_signs_all_anew(dev: Dev, directory: Path) -> None:
 
 
 @softhsm
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["dev", "--directory", str(tmp_path / "file" / "dev")])
+    assert done.exit_code == 1
+    assert done.stderr == f"Error: {tmp_path}/file/dev: Not a directory\n"
+
+
 def test_a_token_whose_pin_is_lost_is_not_touched(dev: Dev, directory: Path) -> None:
     dev()
     before = contents(directory / "tokens")
