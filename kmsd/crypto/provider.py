@@ -127,6 +127,10 @@ class Provider(Protocol):
     def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
         """Take in material that a client brought, in its canonical format (see kmsd.crypto.keyformats)."""
 
+    def take_wrapped(self, use: KeyUse, wrapped: bytes, reference: KeyReference) -> tuple[NewKey, bytes] | None:
+        """Keep a key that lies under the private key of the permit without its plaintext leaving this place; with it,
+        kmsd.crypto.transport.identity. None where that is not possible: then it is for `unwrap` and `store`."""
+
     def export(self, use: KeyUse) -> bytes:
         """The plaintext in its stored format; Unsupported for keys that live in an HSM."""
 

@@ -149,6 +149,9 @@ class SoftwareProvider:
             reference = replace(reference, length=parsed.length)
         return self._keep(reference, plaintext, format_)
 
+    def take_wrapped(self, use: KeyUse, wrapped: bytes, reference: KeyReference) -> None:
+        """Here the plaintext is in this process anyway: `unwrap` and `store`."""
+
     def export(self, use: KeyUse) -> bytes:
         """The plaintext in the format that its Material names."""
         return self._open(use)

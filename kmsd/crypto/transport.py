@@ -15,7 +15,7 @@ from kmsd.domain.transport import Inner, Transport
 from protocol.enums import BlockCipherMode, CryptographicAlgorithm
 
 _BLOCK = 16
-_PROBE = b"kmsd identity 1\0kmsd identity 2\0"
+PROBE = b"kmsd identity 1\0kmsd identity 2\0"
 """Two different blocks."""
 
 
@@ -80,4 +80,4 @@ def identity(algorithm: CryptographicAlgorithm | None, material: bytes) -> bytes
     if len(material) * 8 not in symmetric.AES_LENGTHS:
         raise InvalidParametersError("this is no AES key")
     encryptor = Cipher(AES(material), modes.ECB()).encryptor()  # noqa: S305 -- two blocks that never repeat
-    return encryptor.update(_PROBE) + encryptor.finalize()
+    return encryptor.update(PROBE) + encryptor.finalize()

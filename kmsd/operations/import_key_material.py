@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kmsd.domain import import_tokens, key_changes, rekey
 from kmsd.domain.cmk import Cmk
 from kmsd.domain.key_states import Call
@@ -12,10 +10,9 @@ from kmsd.operations import key_material
 from kmsd.operations.addressing import load_cmk, save_cmk
 from kmsd.operations.context import Context
 from kmsd.operations.destroy import destroy_material
-from kmsd.operations.key_material import Brought
 from kmsd.operations.key_versions import parts, unmade, version
 from kmsd.operations.new_objects import check_quota
-from protocol.enums import KeyFormatType, LinkType
+from protocol.enums import LinkType
 from protocol.operations.import_key_material import ImportKeyMaterialRequest, ImportKeyMaterialResponse
 
 
@@ -28,8 +25,12 @@ async def handle(ctx: Context, request: ImportKeyMaterialRequest) -> ImportKeyMa
     stored = ctx.unsaved(token_uid) or ctx.services.store.get(ctx.tenant.name, token_uid)
     token = import_tokens.token_of(stored, cmk.uid, ctx.now)
     wrapping = version(ctx, token_uid)
-    brought = await key_material.opened(ctx, cmk, wrapping, token, request.encrypted_key_material)
-    key = await _version(ctx, cmk, brought)
+    key, *public = _target(ctx, cmk)
+    brought = await key_material.opened(ctx, cmk, key, wrapping, token, request.encrypted_key_material)
+    # Where the same material is there already, only the expiry is new.
+    if key.material is None:
+        key = await key_material.stored(ctx, key, brought)
+        ctx.save(*[await key_material.stored_public(ctx, half, brought) for half in public])
     cmk = key_changes.imported(cmk, key.uid, brought.digest, expires, ctx.now)
     ctx.save(key, import_tokens.used(wrapping, ctx.now))
     await destroy_material(ctx, wrapping)
@@ -37,35 +38,17 @@ async def handle(ctx: Context, request: ImportKeyMaterialRequest) -> ImportKeyMa
     return ImportKeyMaterialResponse(unique_identifier=key.uid, cmk_identifier=cmk.uid)
 
 
-async def _version(ctx: Context, cmk: Cmk, brought: Brought) -> ManagedObject:
-    """The one version, with its material; its public half is kept for the commit."""
-    if cmk.primary is None:
-        return await _first(ctx, cmk, brought)
-    key = version(ctx, cmk.primary)
-    if key.material is not None:
-        # The same material is there already: only the expiry is new.
-        return key
-    public = rekey.linked(key, LinkType.PUBLIC_KEY_LINK)
-    if public is not None:
-        await _keep_public(ctx, version(ctx, public), brought)
-    return await key_material.stored(ctx, key, brought.parsed)
-
-
-async def _first(ctx: Context, cmk: Cmk, brought: Brought) -> ManagedObject:
+def _target(ctx: Context, cmk: Cmk) -> list[ManagedObject]:
+    """The one version; of a pair the private key and the public one."""
+    if cmk.primary is not None:
+        key = version(ctx, cmk.primary)
+        public = rekey.linked(key, LinkType.PUBLIC_KEY_LINK)
+        return [key] if public is None else [key, version(ctx, public)]
     check_quota(ctx, 2 if cmk.spec.pair else 1)
-    made = [unmade(ctx, cmk, kind, mask) for kind, mask in parts(cmk)]
-    key = await key_material.stored(ctx, made[0], brought.parsed)
+    key, *halves = (unmade(ctx, cmk, kind, mask) for kind, mask in parts(cmk))
     # It was somewhere else before.
     key = key.set_all({"Always Sensitive": False, "Never Extractable": False})
-    if len(made) == 1:
-        return key
-    public = rekey.link(made[1], LinkType.PRIVATE_KEY_LINK, key.uid)
-    await _keep_public(ctx, public, brought)
-    return rekey.link(key, LinkType.PUBLIC_KEY_LINK, public.uid)
-
-
-async def _keep_public(ctx: Context, public: ManagedObject, brought: Brought) -> None:
-    if brought.spki is None:
-        raise TypeError("a pair without its public half")
-    parsed = replace(brought.parsed, material=brought.spki, format=KeyFormatType.X_509)
-    ctx.save(await key_material.stored(ctx, public, parsed))
+    if not halves:
+        return [key]
+    public_half = rekey.link(halves[0], LinkType.PRIVATE_KEY_LINK, key.uid)
+    return [rekey.link(key, LinkType.PUBLIC_KEY_LINK, public_half.uid), public_half]

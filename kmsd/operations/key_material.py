@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hmac import compare_digest
 from typing import NamedTuple
 
 from kmsd.crypto import asymmetric, keyformats, sm2
 from kmsd.crypto.errors import KeyMaterialError
 from kmsd.crypto.keyformats import ParsedKey
-from kmsd.crypto.provider import Provider
+from kmsd.crypto.provider import KeyReference, NewKey, Provider
 from kmsd.crypto.transport import identity, open_inner, split
 from kmsd.domain import import_tokens, lifecycle, making, usage
 from kmsd.domain.cmk import Cmk
@@ -45,13 +46,16 @@ _ONE_ANSWER = frozenset(
 class Brought(NamedTuple):
     """Material that opened, and is of the kind that the CMK is."""
 
-    parsed: ParsedKey
-    spki: bytes | None
-    """The public half, where there is one."""
     digest: bytes
+    parsed: ParsedKey | None = None
+    """None where it has gone from the wrapping into the token, and nobody has seen it."""
+    spki: bytes | None = None
+    """The public half, where there is one."""
+    kept: NewKey | None = None
+    """What the token made of it."""
 
     def __repr__(self) -> str:
-        return f"Brought({self.parsed!r})"
+        return f"Brought({self.parsed or self.kept!r})"
 
 
 async def make_wrapping_pair(ctx: Context, cmk: Cmk, token: ImportToken) -> tuple[bytes, ManagedObject]:
@@ -121,12 +125,17 @@ def _new_object(
     )
 
 
-async def opened(ctx: Context, cmk: Cmk, wrapping: ManagedObject, token: ImportToken, wrapped: bytes) -> Brought:
-    """The material under a wrapping key. Raises KmsError, with one answer for all that may be wrong with it."""
+async def opened(
+    ctx: Context, cmk: Cmk, key: ManagedObject, wrapping: ManagedObject, token: ImportToken, wrapped: bytes
+) -> Brought:
+    """The material for a version under a wrapping key: in the token where it can, else here.
+
+    Raises KmsError, with one answer for all that may be wrong with it.
+    """
     provider = ctx.provider(wrapping.protection)
     permit = usage.permit(wrapping, Purpose.UNWRAP, token.transport.parameters, ctx.now)
     try:
-        brought = await ctx.crypto(
+        brought, known = await ctx.crypto(
             provider,
             _open,
             provider,
@@ -134,32 +143,40 @@ async def opened(ctx: Context, cmk: Cmk, wrapping: ManagedObject, token: ImportT
             cmk.spec,
             token,
             wrapped,
+            reference(key),
             algorithm=wrapping.algorithm,
             size=LONG,
         )
-        data = cmk.uid.encode() + b"\0" + identity(cmk.spec.algorithm, brought.parsed.material)
-        digest = ctx.tenant.software.fingerprint(ctx.tenant.name, data)
     except KmsError as error:
         if error.reason not in _ONE_ANSWER:
             raise
         raise import_tokens.not_taken() from error
+    digest = ctx.tenant.software.fingerprint(ctx.tenant.name, cmk.uid.encode() + b"\0" + known)
     if cmk.material_digest is not None and not compare_digest(digest, cmk.material_digest):
         raise import_tokens.not_taken()
     return brought._replace(digest=digest)
 
 
-def _open(provider: Provider, permit: KeyUse, spec: KeySpec, token: ImportToken, wrapped: bytes) -> Brought:
+def _open(
+    provider: Provider, permit: KeyUse, spec: KeySpec, token: ImportToken, wrapped: bytes, target: KeyReference
+) -> tuple[Brought, bytes]:
+    """(what was brought, its identity)."""
+    if token.transport.inner is None:
+        taken = provider.take_wrapped(permit, wrapped, target)
+        if taken is not None:
+            return Brought(b"", kept=taken[0]), taken[1]
     outer, rest = split(token.spec, token.transport, wrapped)
     material = provider.unwrap(permit, outer)
     if token.transport.inner is not None:
         material = open_inner(token.transport.inner, material, rest)
         if token.transport.inner is Inner.SM4_ECB and spec.algorithm == CryptographicAlgorithm.SM2:
             material = sm2.private_from_value(int.from_bytes(material)).pkcs8
-    return _checked(spec, material)
+    parsed, spki = _checked(spec, material)
+    return Brought(b"", parsed, spki), identity(spec.algorithm, parsed.material)
 
 
-def _checked(spec: KeySpec, material: bytes) -> Brought:
-    """Raises KeyMaterialError for what is no key of the CMK's specification."""
+def _checked(spec: KeySpec, material: bytes) -> tuple[ParsedKey, bytes | None]:
+    """The key, and its public half. Raises KeyMaterialError for what is no key of the CMK's specification."""
     object_type = ObjectType.PRIVATE_KEY if spec.pair else ObjectType.SYMMETRIC_KEY
     format_ = KeyFormatType.PKCS_8 if spec.pair else KeyFormatType.RAW
     parsed = keyformats.parse(object_type, format_, material, spec.algorithm, spec.length)
@@ -170,24 +187,44 @@ def _checked(spec: KeySpec, material: bytes) -> Brought:
         key = asymmetric.load_private(material)
         public = key.public_key if isinstance(key, sm2.Sm2PrivateKey) else key.public_key()
         spki = asymmetric.spki(public)
-    return Brought(parsed, spki, b"")
+    return parsed, spki
 
 
-async def stored(ctx: Context, key: ManagedObject, parsed: ParsedKey) -> ManagedObject:
+async def stored(ctx: Context, key: ManagedObject, brought: Brought) -> ManagedObject:
     """The version with its material, where its protection says; Active, also where it has waited for it again."""
     key = key.set("Key Value Present", None)
     if key.state is State.PRE_ACTIVE:
         key = lifecycle.activate(key, ctx.now)
+    if brought.kept is not None:
+        return making.with_material(key, brought.kept.material, brought.kept.length, None, KeyFormatType.RAW)
+    if brought.parsed is None:
+        raise TypeError("nothing was brought")
+    return await _store(ctx, key, brought.parsed.material, brought.parsed.format)
+
+
+async def stored_public(ctx: Context, key: ManagedObject, brought: Brought) -> ManagedObject:
+    """The same for the public half of a pair."""
+    if brought.spki is None:
+        raise TypeError("a pair without its public half")
+    return await stored(ctx, key, brought._replace(parsed=_public(brought)))
+
+
+def _public(brought: Brought) -> ParsedKey | None:
+    parsed, spki = brought.parsed, brought.spki
+    return None if parsed is None or spki is None else replace(parsed, material=spki, format=KeyFormatType.X_509)
+
+
+async def _store(ctx: Context, key: ManagedObject, material: bytes, format_: KeyFormatType) -> ManagedObject:
     provider = ctx.provider(key.protection)
     new = await ctx.crypto(
         provider,
         provider.store,
         reference(key),
-        parsed.material,
-        parsed.format,
+        material,
+        format_,
         algorithm=key.algorithm,
-        size=len(parsed.material),
+        size=len(material),
     )
-    key = making.with_material(key, new.material, new.length, new.digest, parsed.format)
+    key = making.with_material(key, new.material, new.length, new.digest, format_)
     ctx.forget_on_rollback(provider, reference(key), key)
     return key

@@ -414,6 +414,9 @@ async def test_material_is_imported_into_the_token(hsm_server: Server) -> None:
     assert primary is not None
     version = cmks.stored(hsm_server, primary)
     assert (version.protection, version.material.kind if version.material else None) == (ProtectionLevel.HSM, "wrapped")
+    # Nobody outside the token has seen it, so that there is no digest of it.
+    assert version.attributes.get("Digest") is None
+    assert version.attributes.get("Always Sensitive") is False
     ecb = await app.call(EncryptRequest(unique_identifier=cmk.uid, data=bytes(16), cryptographic_parameters=cmks.ECB))
     assert ecb.data == Cipher(AES(material), modes.ECB()).encryptor().update(bytes(16))
     assert await app.refused(await wrapped(app, cmk, os.urandom(32), "RSAES_OAEP_SHA_1")) == FAILURE

@@ -14,6 +14,7 @@ from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.vendors import Sm4
 from kmsd.crypto.parameters import HMACS, SIGNATURE_ALGORITHMS, RsaScheme, SignatureScheme
 from kmsd.crypto.provider import Capabilities
+from kmsd.domain.algorithms import CURVE_BY_LENGTH
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -47,6 +48,8 @@ class Abilities:
     ciphers: frozenset[BlockCipherMode]
     oaep: frozenset[tuple[HashingAlgorithm, HashingAlgorithm]]
     """(Hashing Algorithm, Mask Generator Hashing Algorithm)"""
+    transports: frozenset[tuple[HashingAlgorithm, HashingAlgorithm]]
+    """The same, where an AES key is unwrapped into the token by it."""
     pkcs1_decryption: bool
     pss: frozenset[tuple[HashingAlgorithm, HashingAlgorithm]]
     pkcs1_signature: bool
@@ -77,6 +80,17 @@ class Abilities:
     def gcm(self) -> bool:
         return BlockCipherMode.GCM in self.ciphers
 
+    def curve(self, curve: RecommendedCurve | None, length: int) -> tuple[RecommendedCurve, int]:
+        """The curve, and its length, that a request means. Raises UnsupportedError, InvalidParametersError."""
+        if curve is None:
+            curve = CURVE_BY_LENGTH.get(length)
+        if curve is None or curve not in self.curves:
+            raise UnsupportedError("the token does not offer the curve")
+        bits = asymmetric.CURVES[curve].key_size
+        if length not in (0, bits):
+            raise InvalidParametersError("the Cryptographic Length is not the Recommended Curve's")
+        return curve, bits
+
     def unwrap_mechanism(self, mode: BlockCipherMode) -> Mechanism:
         """The mechanism that proved to be this mode. Raises UnsupportedError."""
         mechanism = self.key_wraps.get(mode)
@@ -101,6 +115,10 @@ class Abilities:
         if scheme.padding == PaddingMethod.PKCS1_V1_5:
             return self.pkcs1_decryption
         return (scheme.hashing, scheme.mask_hashing) in self.oaep
+
+    def unwraps_into(self, scheme: RsaScheme) -> bool:
+        """Whether an AES key under an RSA key comes into the token without leaving it in between."""
+        return scheme.padding == PaddingMethod.OAEP and (scheme.hashing, scheme.mask_hashing) in self.transports
 
     def signs(self, scheme: SignatureScheme) -> bool:
         """Whether RSA signatures with these parameters work."""

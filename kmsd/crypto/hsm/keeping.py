@@ -21,7 +21,7 @@ from pkcs11 import exceptions as p11
 from pkcs11.types import Object, Session
 
 from kmsd.crypto import asymmetric
-from kmsd.crypto.errors import SealError, UnsupportedError
+from kmsd.crypto.errors import CryptographicFailureError, SealError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import MissingKeyError
 from kmsd.crypto.hsm.intake import Taken
@@ -29,19 +29,24 @@ from kmsd.crypto.hsm.objects import (
     NOT_FOR_PRIVATE_KEYS,
     SENSITIVE,
     WRAPPABLE,
+    BoundKey,
     Shape,
     capability_template,
     find,
 )
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import KEK, TenantKeyRing
+from kmsd.crypto.parameters import rsa_scheme
 from kmsd.crypto.provider import KeyReference
 from kmsd.crypto.sealing import Sealing
+from kmsd.crypto.transport import PROBE
 from kmsd.domain.objects import Material
 from kmsd.domain.usage import KeyUse
-from protocol.enums import KeyFormatType, ObjectType, RecommendedCurve
+from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, RecommendedCurve
 
 _VERSION = 1
+_WRAPPING = 8
+"""Bytes that RFC 3394 and RFC 5649 add to a key of whole blocks of 8 bytes."""
 
 _NOT_UNWRAPPED: tuple[type[p11.PKCS11Error], ...] = (
     p11.GeneralError,
@@ -51,6 +56,9 @@ _NOT_UNWRAPPED: tuple[type[p11.PKCS11Error], ...] = (
     p11.WrappedKeyInvalid,
     p11.WrappedKeyLenRange,
 )
+
+_NO_AES_KEY: tuple[type[p11.PKCS11Error], ...] = (p11.MechanismInvalid, p11.KeySizeRange, p11.KeyTypeInconsistent)
+"""What tokens say of unwrapped bytes that are no AES key. That the mechanisms themselves work was tried at start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +152,51 @@ class KeyKeeper:
 
         return lease.create(make, repeatable=not resident)
 
+    def adopts(self, use: KeyUse, reference: KeyReference) -> bool:
+        """Whether `adopt` serves for this key under the private key of the permit."""
+        return (
+            use.algorithm == CryptographicAlgorithm.RSA
+            and (reference.object_type, reference.algorithm) == (ObjectType.SYMMETRIC_KEY, CryptographicAlgorithm.AES)
+            and use.material.kind == "wrapped"
+            and not self.is_resident(reference.tenant)
+            and self._abilities.unwraps_into(rsa_scheme(use.parameters))
+        )
+
+    def adopt(
+        self, lease: Lease, private: BoundKey, use: KeyUse, wrapped: bytes, reference: KeyReference
+    ) -> tuple[Material, bytes]:
+        """Keep an AES key that lies under an RSA key of the token; (material, PROBE encrypted under it).
+
+        Its plaintext exists in the token only. Raises CryptographicFailureError for a key of another length.
+        """
+        self._may_keep(reference.tenant, KeyType.AES)
+        mechanism, parameter = table.rsa_cipher(rsa_scheme(use.parameters))
+
+        def make(session: Session) -> tuple[Material, bytes]:
+            made = BoundKey(session, private.handle, KeyType.RSA).unwrap_key(
+                ObjectClass.SECRET_KEY,
+                KeyType.AES,
+                wrapped,
+                mechanism=mechanism,
+                mechanism_param=parameter,
+                capabilities=MechanismFlag.ENCRYPT,
+                template=self._template(lease, session, reference, False),
+            )
+            try:
+                size = made[Attribute.VALUE_LEN]
+                if size and size * 8 != reference.length:
+                    raise CryptographicFailureError()
+                probe = bytes(made.encrypt(PROBE, mechanism=Mechanism.AES_ECB))
+            except BaseException:
+                made.destroy()
+                raise
+            return self._kept(lease, session, reference, made, KeyFormatType.RAW, checked=not size), probe
+
+        try:
+            return lease.create(make)
+        except _NO_AES_KEY as error:
+            raise CryptographicFailureError() from error
+
     def _may_keep(self, tenant: str, key_type: KeyType) -> bool:
         resident = self.is_resident(tenant)
         if not resident and key_type not in self._abilities.keepable:
@@ -164,8 +217,17 @@ class KeyKeeper:
         return template
 
     def _kept(
-        self, lease: Lease, session: Session, reference: KeyReference, made: Object, format_: KeyFormatType
+        self,
+        lease: Lease,
+        session: Session,
+        reference: KeyReference,
+        made: Object,
+        format_: KeyFormatType,
+        *,
+        checked: bool = False,
     ) -> Material:
+        """`checked`: whether the length of the key is to be seen from its wrapping, where the token (SoftHSM) says 0
+        of one that it has unwrapped. Raises CryptographicFailureError then."""
         if self.is_resident(reference.tenant):
             return Material("resident", reference.uid.encode(), format_)
         form = self._abilities.wrap_form
@@ -174,6 +236,8 @@ class KeyKeeper:
             wrapped = kek.wrap_key(made, mechanism=table.WRAP_FORMS[form])
         finally:
             made.destroy()
+        if checked and (len(wrapped) - _WRAPPING) * 8 != reference.length:
+            raise CryptographicFailureError()
         blob = self._sealing.seal(reference, format_, bytes((_VERSION, form)) + wrapped)
         return Material("wrapped", blob, format_)
 

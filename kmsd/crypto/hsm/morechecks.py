@@ -1,4 +1,4 @@
-"""Known-answer tests of what few tokens have: Ed25519, and vendors' SM4."""
+"""Known-answer tests of what few tokens have: Ed25519, vendors' SM4, and keys that are unwrapped into the token."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from cryptography.exceptions import InvalidSignature
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.types import Session
 
-from kmsd.crypto import symmetric
+from kmsd.crypto import asymmetric, symmetric
 from kmsd.crypto.hsm import checks, vendors
 from kmsd.crypto.hsm import mechanisms as table
-from kmsd.crypto.hsm.objects import NOT_FOR_PRIVATE_KEYS, SENSITIVE, WRAPPABLE, BoundKey
+from kmsd.crypto.hsm.objects import (
+    NOT_FOR_PRIVATE_KEYS,
+    SENSITIVE,
+    WRAPPABLE,
+    BoundKey,
+    capability_template,
+    private_template,
+)
 from kmsd.crypto.hsm.pool import Lease
-from kmsd.crypto.hsm.testkeys import TEST_KEY
-from protocol.enums import BlockCipherMode, CryptographicAlgorithm
+from kmsd.crypto.hsm.testkeys import TEST_KEY, rsa_key
+from kmsd.crypto.parameters import RsaScheme
+from kmsd.crypto.transport import PROBE, identity
+from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm, PaddingMethod
 
 _TEXT = b"sixteen bytes..." * 2
 _IV = bytes(range(16))
@@ -104,3 +113,43 @@ def is_sm4(lease: Lease, sm4: vendors.Sm4, mode: BlockCipherMode) -> None:
                 raise checks.CheckFailed("not SM4")
 
     checks.with_secret(lease, sm4.key_type, key, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT, check)
+
+
+def unwraps_keys(lease: Lease, pair: tuple[HashingAlgorithm, HashingAlgorithm]) -> None:
+    """An AES key under an RSA key becomes the same key in the token, where nobody reads it."""
+    known = rsa_key()
+    scheme = RsaScheme(PaddingMethod.OAEP, *pair, b"")
+    mechanism, parameter = table.rsa_cipher(scheme)
+    wrapped = asymmetric.rsa_encrypt(known.public_key(), scheme, TEST_KEY)
+
+    def unwrap(session: Session) -> Any:
+        private: Any = session.create_object(
+            {
+                **private_template(known),
+                Attribute.TOKEN: False,
+                **capability_template(MechanismFlag.UNWRAP, ObjectClass.PRIVATE_KEY),
+                **SENSITIVE,
+            }
+        )
+        try:
+            return BoundKey(session, private.handle, KeyType.RSA).unwrap_key(
+                ObjectClass.SECRET_KEY,
+                KeyType.AES,
+                wrapped,
+                mechanism=mechanism,
+                mechanism_param=parameter,
+                capabilities=MechanismFlag.ENCRYPT,
+                template=WRAPPABLE,
+            )
+        finally:
+            private.destroy()
+
+    made: Any = lease.create(unwrap)
+    try:
+        if not made[Attribute.SENSITIVE]:
+            raise checks.CheckFailed("unwrapped unprotected")
+        probe = BoundKey(lease.session, made.handle, KeyType.AES).encrypt(PROBE, mechanism=Mechanism.AES_ECB)
+        if bytes(probe) != identity(CryptographicAlgorithm.AES, TEST_KEY):
+            raise checks.CheckFailed("another key")
+    finally:
+        lease.create(lambda session: made.destroy())

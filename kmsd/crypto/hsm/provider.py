@@ -11,10 +11,10 @@ from dataclasses import replace
 from hmac import compare_digest
 from typing import TypeVar
 
-from pkcs11 import KeyType, Mechanism, ObjectClass
+from pkcs11 import KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 
-from kmsd.crypto import asymmetric, keyformats, parameters, symmetric
+from kmsd.crypto import keyformats, parameters, symmetric
 from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme, cipher_scheme, wrap_mode
 from kmsd.crypto.errors import (
     CryptographicFailureError,
@@ -33,7 +33,6 @@ from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
 from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
 from kmsd.crypto.sealing import Sealing
 from kmsd.crypto.software import SoftwareProvider
-from kmsd.domain.algorithms import CURVE_BY_LENGTH
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
 from protocol.enums import BlockCipherMode, CryptographicAlgorithm, KeyFormatType, ObjectType, RecommendedCurve
@@ -44,7 +43,8 @@ Algorithm = CryptographicAlgorithm
 _SHORT = 16 * 1024
 """Bytes of data up to which a symmetric call on a local token is short: some 50 µs on SoftHSM."""
 
-_SECRET_SHAPES = {name: Shape(ObjectClass.SECRET_KEY, *use) for name, use in table.SECRET_USES.items()}
+_SHAPES = {name: Shape(ObjectClass.SECRET_KEY, *use) for name, use in table.SECRET_USES.items()}
+_SHAPES["transport"] = Shape(ObjectClass.PRIVATE_KEY, KeyType.RSA, MechanismFlag.UNWRAP)
 _PRIVATE_SHAPES = {
     key_type: Shape(ObjectClass.PRIVATE_KEY, key_type, capabilities) for key_type, capabilities in table.PRIVATE.items()
 }
@@ -99,7 +99,7 @@ class HsmProvider:
         key_type = table.PRIVATE_TYPES.get(private.algorithm) if private.algorithm is not None else None
         length = private.length
         if key_type == KeyType.EC:
-            curve, length = self._curve(curve, length)
+            curve, length = self._abilities.curve(curve, length)
         elif key_type == KeyType.EC_EDWARDS and self._abilities.edwards is not None and length in (0, 256):
             length = 256
         elif key_type == KeyType.RSA:
@@ -126,6 +126,16 @@ class HsmProvider:
         material = self._run(lambda lease: self._keeper.take_in(lease, taken), repeatable=False)
         said = keyformats.digest(reference.object_type, plaintext, format_, reference.algorithm)
         return NewKey(material, taken.reference.length, said)
+
+    def take_wrapped(self, use: KeyUse, wrapped: bytes, reference: KeyReference) -> tuple[NewKey, bytes] | None:
+        """An AES key under the RSA key of the permit, unwrapped and kept within the token, where it can do that."""
+        if not self._keeper.adopts(use, reference):
+            return None
+        adopt = self._keeper.adopt
+        material, probe = self._using(
+            use, "transport", lambda lease, key: adopt(lease, key, use, wrapped, reference), checks_input=True
+        )
+        return NewKey(material, reference.length, None), probe
 
     def export(self, use: KeyUse) -> bytes:
         """Public keys and certificates only. Raises UnsupportedError for what lives in the HSM."""
@@ -339,7 +349,7 @@ class HsmProvider:
         *,
         checks_input: bool = False,
     ) -> T:
-        shape = self._shape(use) if family in ("private", "cipher") else _SECRET_SHAPES[family]
+        shape = self._shape(use) if family in ("private", "cipher") else _SHAPES[family]
         cache_key = (use.uid, use.material.blob, family)
 
         def call(lease: Lease) -> T:
@@ -358,7 +368,7 @@ class HsmProvider:
         if use.algorithm == Algorithm.SM4 and self._abilities.sm4 is not None:
             kind = self._abilities.sm4.kind
             return Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities)
-        return _SECRET_SHAPES["hmac" if use.algorithm in parameters.HMACS else "cipher"]
+        return _SHAPES["hmac" if use.algorithm in parameters.HMACS else "cipher"]
 
     def _private_type(self, use: KeyUse) -> KeyType:
         if use.object_type != ObjectType.PRIVATE_KEY:
@@ -384,13 +394,3 @@ class HsmProvider:
         if use.algorithm != Algorithm.AES:
             raise UnsupportedError("keys of this algorithm do not wrap here")
         return wrap_mode(use.parameters)
-
-    def _curve(self, curve: RecommendedCurve | None, length: int) -> tuple[RecommendedCurve, int]:
-        if curve is None:
-            curve = CURVE_BY_LENGTH.get(length)
-        if curve is None or curve not in self._abilities.curves:
-            raise UnsupportedError("the token does not offer the curve")
-        bits = asymmetric.CURVES[curve].key_size
-        if length not in (0, bits):
-            raise InvalidParametersError("the Cryptographic Length is not the Recommended Curve's")
-        return curve, bits

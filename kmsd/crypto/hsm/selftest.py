@@ -129,6 +129,7 @@ def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilitie
         curves=_which(bench, "ECDSA {}", tuple(table.EC_PARAMETERS), checks.ecdsa),
         ciphers=_which(bench, "AES {}", tuple(checks.CIPHER_SCHEMES), checks.cipher),
         oaep=_which(bench, "OAEP {}", _HASH_PAIRS, checks.oaep),
+        transports=_which(bench, "unwrap keys by OAEP {}", _HASH_PAIRS if form else (), morechecks.unwraps_keys),
         pkcs1_decryption=bench.passes("RSA decryption PKCS#1 v1.5", checks.pkcs1_decryption),
         pss=_which(bench, "PSS {}", _HASH_PAIRS, checks.pss),
         pkcs1_signature=bench.passes("RSA signature PKCS#1 v1.5", checks.pkcs1_signature),
