@@ -14,7 +14,7 @@ from kmsd.operations import pkcs_12, shells
 from kmsd.operations.context import Context
 from kmsd.operations.using import export
 from kmsd.operations.wrapped import wrap
-from protocol.enums import KeyFormatType, KeyWrapType, ObjectType, ResultReason
+from protocol.enums import CryptographicAlgorithm, KeyFormatType, KeyWrapType, ObjectType, ResultReason
 from protocol.objects import KeyBlock, KeyValue
 from protocol.operations.export import ExportRequest
 from protocol.operations.get import GetRequest, GetResponse
@@ -90,17 +90,21 @@ def _wants_it_wrapped(key: ManagedObject, request: GetRequest | ExportRequest) -
 def without_value(key: ManagedObject) -> Any:
     """An object of which the server has only the attributes: its Key Block without Key Value (KMIP 1.4 §2.1.3)."""
     wire: Any = shells.restore(key)
+    algorithm, length = _stated(key)
     block = KeyBlock(
         key_format_type=key.attributes.get("Key Format Type", KeyFormatType.RAW),
-        cryptographic_algorithm=key.algorithm,
-        cryptographic_length=_stated_length(key),
+        cryptographic_algorithm=algorithm,
+        cryptographic_length=length,
     )
     return replace(wire, key_block=block)
 
 
-def _stated_length(key: ManagedObject) -> int | None:
-    """Of a Key Block: "If present, the Cryptographic Algorithm SHALL also be present" (KMIP 1.4 §2.1.3)."""
-    return key.length or None if key.algorithm is not None else None
+def _stated(key: ManagedObject) -> tuple[CryptographicAlgorithm | None, int | None]:
+    """Algorithm and length of a Key Block: the length not without the algorithm, and neither for Secret Data, to which
+    they do not apply (KMIP 1.4 §2.1.3)."""
+    if key.algorithm is None or key.object_type == ObjectType.SECRET_DATA:
+        return None, None
+    return key.algorithm, key.length or None
 
 
 def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
@@ -132,10 +136,11 @@ def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRe
         if request.key_compression_type is not None:
             reason = ResultReason.KEY_COMPRESSION_TYPE_NOT_SUPPORTED
         raise KmsError(reason, str(error)) from error
+    algorithm, length = _stated(key)
     return KeyBlock(
         key_format_type=wanted,
         key_compression_type=request.key_compression_type,
         key_value=KeyValue(key_material=value),
-        cryptographic_algorithm=key.algorithm,
-        cryptographic_length=_stated_length(key),
+        cryptographic_algorithm=algorithm,
+        cryptographic_length=length,
     )

@@ -45,6 +45,12 @@ _WRAPPED_ONLY = KnownException(
     r"BatchItem\[0\]/ResultStatus: expected Success",
     ends=True,
 )
+_PAD = KnownException(
+    "bytes of a one-time pad, which is not in the files, used again from its start: a pad that is safe is used once",
+    "ResultStatus: expected Success",
+    1,
+    ends=True,
+)
 _SEEDED = KnownException("RNG Seed: the other policies; CS-RNG-O-3 is this server's", "DataLength|ResultStatus", 0)
 _PROFILES = KnownException("three servers' lists of profiles, each other than the next", "ProfileInformation", 0)
 _CAPABILITIES = KnownException("three servers' capabilities, each other than the next", "/CapabilityInformation/", 0)
@@ -62,6 +68,7 @@ EXCEPTIONS: Mapping[str, KnownException] = {
         ends=True,
     ),
     **{f"CS-RNG-O-{number}-{version}": _SEEDED for number in (1, 2, 4) for version in (12, 14, 21)},
+    **{f"TC-OTP-{number}-14": _PAD for number in (1, 2, 5)},
     "TC-WRAP-2-14": _WRAPPED_ONLY,
     "TC-WRAP-3-14": _WRAPPED_ONLY,
     "TC-STREAM-ENC-2-14": KnownException(

@@ -9,7 +9,6 @@ import pytest
 from tests.conformance.cases import Case, all_cases
 from tests.conformance.exceptions import EXCEPTIONS
 from tests.conformance.history import History
-from tests.conformance.pending import PENDING
 from tests.conformance.runner import Outcome, run
 from tests.conformance.server import Server, daemon_for, tenant_of
 from tests.shared import SHARED
@@ -29,16 +28,7 @@ def histories() -> dict[str, History]:
     return {}
 
 
-def parameters() -> list[object]:
-    return [
-        pytest.param(case, id=str(case), marks=pytest.mark.xfail(reason=PENDING[case.name], strict=False))
-        if case.name in PENDING
-        else pytest.param(case, id=str(case))
-        for case in all_cases()
-    ]
-
-
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", all_cases(), ids=str)
 def test_case(server: Server, histories: dict[str, History], case: Case) -> None:
     tenant = tenant_of(case)
     connection = server.connect(case)
@@ -49,8 +39,5 @@ def test_case(server: Server, histories: dict[str, History], case: Case) -> None
     assert result.outcome in (Outcome.PASSED, Outcome.EXPECTED), result.text
 
 
-def test_the_tables_name_cases_that_exist() -> None:
-    names = {case.name for case in all_cases()}
-    assert set(EXCEPTIONS) <= names
-    assert set(PENDING) <= names
-    assert not set(EXCEPTIONS) & set(PENDING)
+def test_the_table_of_exceptions_names_cases_that_exist() -> None:
+    assert set(EXCEPTIONS) <= {case.name for case in all_cases()}

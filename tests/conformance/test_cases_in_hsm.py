@@ -9,7 +9,6 @@ import pytest
 
 from tests.conformance.cases import Case, all_cases
 from tests.conformance.history import History
-from tests.conformance.pending import PENDING
 from tests.conformance.runner import Outcome, play, run
 from tests.conformance.server import Server, daemon_for, tenant_of
 from tests.conformance.tokens import limit_of
@@ -20,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("softhsm2-util") is None, reason="SoftHSM is not installed"),
 ]
 
-CASES = [case for case in all_cases() if case.name not in PENDING]
+CASES = all_cases()
 
 
 @pytest.fixture(scope="module")
