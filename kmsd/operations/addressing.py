@@ -35,12 +35,10 @@ def record_named(ctx: Context, alias: str) -> ManagedObject | None:
     for changed in ctx.unsaved_objects():
         if cmks.is_record(changed) and alias in changed.names:
             return changed
-    query = LocateQuery(ctx.tenant.name, (cmks.alias_name(alias),), maximum_items=1, records=True)
-    for uid in ctx.services.store.locate(query):
-        found = record(ctx, uid)
-        if found is not None and alias in found.names:
-            return found
-    return None
+    uid = ctx.services.store.holder(ctx.tenant.name, alias)
+    found = record(ctx, uid) if uid is not None else None
+    # This batch may have taken the alias from its holder.
+    return found if found is not None and alias in found.names else None
 
 
 def record_for(ctx: Context, identifier: str) -> ManagedObject:

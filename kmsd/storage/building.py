@@ -69,6 +69,11 @@ UPDATE_OBJECT = compiled(
     "row_id",
 )
 NAME_HOLDER = compiled(select(names.c.object).where(_THIS_NAME), "tenant", "name")
+NAMED = compiled(
+    select(objects.c.uid).select_from(names.join(objects, objects.c.id == names.c.object)).where(_THIS_NAME),
+    "tenant",
+    "name",
+)
 INSERT_NAME = compiled(
     insert(names).values({column.name: bindparam(column.name) for column in names.c}),
     "tenant",

@@ -125,6 +125,11 @@ class Store:
             self._cache.put(obj, epoch)
         return obj
 
+    def holder(self, tenant: str, name: str) -> str | None:
+        """The identifier of what holds the name now: the record of a CMK, or an object; None where nothing does."""
+        row = self._read(sql.NAMED.sql, (tenant, name)).fetchone()
+        return None if row is None else str(row[0])
+
     def locate(self, query: LocateQuery, accept: Accept | None = None) -> list[str]:
         """Unique Identifiers, newest first; `accept` is asked before Offset and Maximum Items count.
 

@@ -145,6 +145,15 @@ async def test_an_identifier_is_unique_within_its_tenant(tmp_path: Path) -> None
         assert [obj.length for obj in found if obj is not None] == [256, 128]
 
 
+async def test_the_holder_of_a_name_is_found_by_it(tmp_path: Path) -> None:
+    async with running(tmp_path / "kmsd.db") as store:
+        key = aes_key(name("disk"))
+        await insert(store, key)
+        assert store.holder(key.tenant, "disk") == key.uid
+        assert store.holder(key.tenant, "tape") is None
+        assert store.holder("another", "disk") is None
+
+
 async def test_a_name_is_held_by_one_object_of_a_tenant(tmp_path: Path) -> None:
     async with running(tmp_path / "kmsd.db") as store:
         await insert(store, aes_key(name("shared"), tenant="acme"))
