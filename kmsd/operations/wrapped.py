@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kmsd.crypto.wrapping import check_specification, unwrap_key_block, wrap_key_block
+from kmsd.domain import attribute_rules
 from kmsd.domain.errors import KmsError
 from kmsd.domain.making import USED_AS_KEYS
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import Purpose
 from kmsd.operations.context import Context, refused
 from kmsd.operations.using import Use, permitted
-from protocol.enums import ResultReason
-from protocol.objects import KeyBlock, KeyWrappingData, KeyWrappingSpecification
+from protocol.attributes import AttributeReference
+from protocol.enums import EncodingOption, ResultReason
+from protocol.objects import KeyBlock, KeyValue, KeyWrappingData, KeyWrappingSpecification
 
 
 async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification) -> KeyBlock:
     """The Key Block as the specification of a Get asks. Raises KmsError."""
     if specification.attribute_names:
-        raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attributes are not wrapped with a key")
+        block = _with_attributes(ctx, key, block, specification)
     use = await _wrapping_key(ctx, specification, Purpose.WRAP)
     if use.key.uid == key.uid:
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "a key does not wrap itself")
@@ -30,6 +34,20 @@ async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification:
         ctx.version,
         algorithm=use.key.algorithm,
     )
+
+
+def _with_attributes(
+    ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification
+) -> KeyBlock:
+    """The Key Block with the attributes that are to be wrapped with the key (KMIP 1.4 §2.1.6)."""
+    if specification.encoding_option == EncodingOption.NO_ENCODING:
+        # "If No Encoding is specified, then the Key Value SHALL NOT contain any attributes".
+        raise KmsError(ResultReason.ENCODING_OPTION_ERROR, "No Encoding takes no attributes")
+    if not isinstance(block.key_value, KeyValue):
+        raise KmsError(ResultReason.ILLEGAL_OPERATION, "the key is wrapped already, or has no value")
+    names = [AttributeReference(name) for name in specification.attribute_names]
+    chosen = tuple(attribute_rules.chosen(key, names, ctx.version))
+    return replace(block, key_value=replace(block.key_value, attributes=chosen))
 
 
 async def opened_or_kept(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock | None:
