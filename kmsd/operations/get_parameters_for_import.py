@@ -8,6 +8,7 @@ from kmsd.domain.errors import KmsError, permission_denied, unsupported
 from kmsd.domain.import_tokens import ImportToken
 from kmsd.domain.key_states import Call
 from kmsd.domain.locate import LocateQuery
+from kmsd.domain.policy import check_algorithm
 from kmsd.operations import key_material
 from kmsd.operations.addressing import load_cmk
 from kmsd.operations.context import Context
@@ -22,6 +23,7 @@ async def handle(ctx: Context, request: GetParametersForImportRequest) -> GetPar
     cmk = load_cmk(ctx, request.unique_identifier, Call.GET_PARAMETERS_FOR_IMPORT)
     if cmk.origin is not Origin.EXTERNAL:
         raise unsupported("the material of this key is made here")
+    check_algorithm(ctx.tenant.policy, cmk.spec.algorithm, cmk.spec.length, cmk.spec.curve)
     transport, spec = import_tokens.for_import(cmk, request.wrapping_algorithm, request.wrapping_key_spec)
     if transport.by_option and not ctx.tenant.policy.keys.pkcs1_import:
         raise permission_denied(f"the tenant does not allow {transport.name}")

@@ -6,6 +6,7 @@ from kmsd.domain import import_tokens, key_changes, rekey
 from kmsd.domain.cmk import Cmk
 from kmsd.domain.key_states import Call
 from kmsd.domain.objects import ManagedObject
+from kmsd.domain.policy import check_algorithm
 from kmsd.operations import key_material
 from kmsd.operations.addressing import load_cmk, save_cmk
 from kmsd.operations.context import Context
@@ -21,6 +22,7 @@ async def handle(ctx: Context, request: ImportKeyMaterialRequest) -> ImportKeyMa
     expires = request.material_expire_time or None
     # Before the token is spent: whether the CMK takes material, and for how long.
     key_changes.imported(cmk, "", b"", expires, ctx.now)
+    check_algorithm(ctx.tenant.policy, cmk.spec.algorithm, cmk.spec.length, cmk.spec.curve)
     token_uid = request.import_token
     stored = ctx.unsaved(token_uid) or ctx.services.store.get(ctx.tenant.name, token_uid)
     token = import_tokens.token_of(stored, cmk.uid, ctx.now)

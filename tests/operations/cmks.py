@@ -26,6 +26,17 @@ MASKS = {
 }
 
 
+def allow(server: Server, *specs: str, tenant: str = "acme") -> None:
+    """Let the tenant have keys of these specifications beside those of the defaults."""
+    changed = server.services.tenants[tenant]
+    algorithms = {**changed.policy.algorithms, **{KEY_SPECS[spec].algorithm: None for spec in specs}}
+    curves = {
+        name: found for name, found in changed.policy.curves.items() if name not in algorithms or algorithms[name]
+    }
+    policy = replace(changed.policy, algorithms=algorithms, curves=curves)
+    server.services.tenants[tenant] = replace(changed, policy=policy)  # type: ignore[index]
+
+
 async def make_cmk(app: Caller, spec: str = "AES_256", usage: str | None = None, **changes: Any) -> Cmk:
     """A CMK of this specification, Enabled, with one version."""
     server = app.server
@@ -114,4 +125,4 @@ def stored(server: Server, uid: str, tenant: str = "acme") -> ManagedObject:
     return found
 
 
-__all__ = ["ECB", "change", "make_cmk", "read", "rotate", "stored", "update"]
+__all__ = ["ECB", "allow", "change", "make_cmk", "read", "rotate", "stored", "update"]

@@ -96,6 +96,7 @@ async def wrapped(
 
 
 async def external(app: Caller, spec: str = "AES_256", usage: str | None = None, **changes: Any) -> Cmk:
+    cmks.allow(app.server, spec)
     return await cmks.make_cmk(app, spec, usage, origin=Origin.EXTERNAL, **changes)
 
 
@@ -268,6 +269,19 @@ async def test_material_expires_and_comes_back(server: Server, app: Caller) -> N
     await app.call(await wrapped(app, cmk, bytes(32), material_expire_time=0))
     server.now += 10 * 365 * DAY
     assert (await app.call(KMSDecryptRequest(ciphertext_blob=sealed))).data == b"secret"
+
+
+async def test_material_is_of_an_algorithm_that_the_tenant_allows(server: Server, app: Caller) -> None:
+    cmk = await external(app)
+    request = await wrapped(app, cmk, bytes(32))
+    tenant = server.services.tenants["acme"]
+    policy = replace(tenant.policy, algorithms={})
+    server.services.tenants["acme"] = replace(tenant, policy=policy)  # type: ignore[index]
+    assert await app.refused(request) == ResultReason.PERMISSION_DENIED
+    asking = GetParametersForImportRequest(
+        unique_identifier=cmk.uid, wrapping_algorithm="RSAES_OAEP_SHA_256", wrapping_key_spec="RSA_2048"
+    )
+    assert await app.refused(asking) == ResultReason.PERMISSION_DENIED
 
 
 async def test_a_disabled_key_stays_disabled(server: Server, app: Caller) -> None:
