@@ -28,7 +28,7 @@ async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification:
         use.provider,
         wrap_key_block,
         block,
-        specification,
+        _by_version(specification, use),
         use.provider,
         use.permit,
         ctx.version,
@@ -62,6 +62,14 @@ async def opened_or_kept(ctx: Context, block: KeyBlock, data: KeyWrappingData) -
         if error.reason != ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK:
             raise
         return None
+
+
+def _by_version(specification: KeyWrappingSpecification, use: Use) -> KeyWrappingSpecification:
+    """The specification with the version that wraps, as the wrapped key will name it: an alias may move on."""
+    information = specification.encryption_key_information
+    if information is None or information.unique_identifier == use.key.uid:
+        return specification
+    return replace(specification, encryption_key_information=replace(information, unique_identifier=use.key.uid))
 
 
 async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock:

@@ -9,17 +9,31 @@ from typing import Any
 import pytest
 
 from kmsd.domain.objects import ProtectionLevel
-from protocol.enums import Data, ResultReason
+from protocol.attributes import Attribute, Template
+from protocol.enums import (
+    BlockCipherMode,
+    CryptographicUsageMask,
+    Data,
+    ObjectType,
+    ResultReason,
+    ResultStatus,
+    WrappingMethod,
+)
 from protocol.message import RequestBatchItem, RequestHeader, RequestMessage, decode_response, encode_request
+from protocol.objects import EncryptionKeyInformation, KeyWrappingSpecification, SymmetricKey
 from protocol.operations.decrypt import DecryptRequest
 from protocol.operations.encrypt import EncryptRequest
 from protocol.operations.generate_data_key import GenerateDataKeyRequest
+from protocol.operations.get import GetRequest
 from protocol.operations.kms_decrypt import KMSDecryptRequest
 from protocol.operations.kms_encrypt import KMSEncryptRequest
+from protocol.operations.register import RegisterRequest
 from protocol.operations.rng_retrieve import RNGRetrieveRequest
-from protocol.versions import V2_0, V2_1, ProtocolVersion
+from protocol.structures import CryptographicParameters
+from protocol.versions import V1_0, V1_4, V2_0, V2_1, ProtocolVersion
 from tests.operations import cmks
 from tests.operations.conftest import OPERATION_OF, Caller, Server
+from tests.operations.requests import create, destroy
 
 AAD = b"context"
 
@@ -121,3 +135,36 @@ async def test_an_old_ciphertext_is_decrypted_by_the_version_that_made_it(app: C
     rotated = await cmks.rotate(app, cmk)
     assert (await app.call(encrypt(cmk.uid, b"secret"))).unique_identifier == rotated.primary
     assert (await app.call(opened(made))).data == b"secret"
+
+
+@pytest.mark.parametrize("version", [V1_0, V1_4, V2_1], ids=str)
+async def test_a_data_key_is_wrapped_by_a_cmk_in_every_version(app: Caller, version: ProtocolVersion) -> None:
+    """Nothing of it stays in the server: made, given out wrapped and plain, and destroyed in one request."""
+    cmk = await cmks.make_cmk(app, aliases=("alias/app",))
+    app = app.at(version)
+    specification = KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=EncryptionKeyInformation(
+            unique_identifier="alias/app",
+            cryptographic_parameters=CryptographicParameters(block_cipher_mode=BlockCipherMode.NIST_KEY_WRAP),
+        ),
+    )
+    items = (await app.batch([create(), get_wrapped(specification), GetRequest(), destroy()])).batch_items
+    assert [item.result_status for item in items] == [ResultStatus.SUCCESS] * 4
+    wrapped, plain = (item.payload.managed_object.key_block for item in items[1:3])  # type: ignore[attr-defined]
+    assert await app.refused(GetRequest(unique_identifier=items[0].payload.unique_identifier)) is not None  # type: ignore[attr-defined]
+    # Back again, under the version that wrapped it.
+    assert wrapped.key_wrapping_data.encryption_key_information.unique_identifier == cmk.primary
+    await cmks.rotate(app, cmk)
+    brought = RegisterRequest(
+        object_type=ObjectType.SYMMETRIC_KEY,
+        attributes=Template((Attribute("Cryptographic Usage Mask", CryptographicUsageMask.ENCRYPT),)),
+        managed_object=SymmetricKey(key_block=wrapped),
+    )
+    uid = (await app.call(brought)).unique_identifier
+    found = (await app.call(GetRequest(unique_identifier=uid))).managed_object.key_block
+    assert found.key_value.key_material == plain.key_value.key_material
+
+
+def get_wrapped(specification: KeyWrappingSpecification) -> GetRequest:
+    return GetRequest(key_wrapping_specification=specification)
