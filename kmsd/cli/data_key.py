@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -55,7 +56,8 @@ _OUTPUT = click.option("-o", "--output", type=click.Path(dir_okay=False, path_ty
 @click.option(
     "--plaintext", type=click.Path(dir_okay=False, path_type=Path), help="A file for the key itself, its owner's only."
 )
-def generate(
+@click.option("--show", is_flag=True, help="Print the key itself on a terminal.")
+def generate(  # noqa: PLR0913 (one for each option)
     client: SyncClient,
     *,
     key: str,
@@ -64,11 +66,14 @@ def generate(
     without_plaintext: bool,
     output: Path | None,
     plaintext: Path | None,
+    show: bool,
     as_json: bool,
 ) -> None:
     """Make a data key: the key itself, to use and to forget, and encrypted under the CMK, to keep with the data."""
     if without_plaintext and plaintext is not None:
         raise click.UsageError("there is no plaintext to write")
+    if plaintext is None and not without_plaintext and not show and sys.stdout.isatty():
+        raise click.UsageError("a secret is not printed on a terminal: use --plaintext FILE, or --show")
     asked = mapping(context, "context")
     record: dict[str, Any] = {}
     if without_plaintext:

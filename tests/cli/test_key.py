@@ -221,6 +221,19 @@ def test_a_secret_is_not_printed_on_a_terminal(app: Kmsd, more: tuple[str, ...])
     assert "a secret is not printed on a terminal" in errors
 
 
+def test_a_data_key_is_printed_on_a_terminal_by_those_who_insist(app: Kmsd) -> None:
+    uid = app.json("cmk", "create")["unique_identifier"]
+    code, shown, errors = on_a_terminal(app, "data-key", "generate", uid)
+    assert (code, shown) == (2, "")
+    assert "a secret is not printed on a terminal" in errors
+    code, shown, _ = on_a_terminal(app, "data-key", "generate", uid, "--without-plaintext")
+    assert code == 0
+    assert "plaintext" not in shown
+    code, shown, _ = on_a_terminal(app, "data-key", "generate", uid, "--show")
+    assert code == 0
+    assert "plaintext" in shown
+
+
 def test_a_secret_is_printed_on_a_terminal_by_those_who_insist(app: Kmsd) -> None:
     name = app.key()
     assert on_a_terminal(app, "key", "get", name, "--show") == (0, app.run("key", "get", name).stdout, "")
