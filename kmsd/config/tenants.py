@@ -388,8 +388,8 @@ class ClientDirectory:
     def everybody(self) -> Iterable[KnownClient]:
         return self._by_key.values()
 
-    def find(self, common_names: Iterable[str], sans: Iterable[str], sha256: str) -> KnownClient | None:
-        """The one client that the certificate shows; None for none, and for a certificate that shows several.
+    def find(self, common_names: Iterable[str], sans: Iterable[str], sha256: str) -> list[KnownClient]:
+        """The clients that the certificate shows. Only one may use it; several are a mistake of who declared them.
 
         `sans` in the form of `normal_san`, `sha256` as lower-case hexadecimal digits. A certificate with two
         common names shows each of them.
@@ -398,4 +398,4 @@ class ClientDirectory:
         keys += [("san", san) for san in sans]
         keys.append(("sha256", sha256))
         found = {id(known): known for key in keys if (known := self._by_key.get(key)) is not None}
-        return next(iter(found.values())) if len(found) == 1 else None
+        return list(found.values())

@@ -47,6 +47,7 @@ class Authenticated(NamedTuple):
 _NEEDED = "a Username and Password or Device credential"
 _UNUSED = "{} credentials are not used here: " + _NEEDED + " is needed"
 
+_STRANGER = "no client of any tenant has this certificate"
 _SHOWN_SUBJECT = 200
 """Characters of a stranger's subject in the log."""
 
@@ -80,11 +81,13 @@ class Peers:
         except ValueError as error:
             # OpenSSL verifies what others find malformed.
             raise Refused(f"the certificate (SHA-256 {fingerprint}) cannot be read") from error
-        known = self._directory.find(names, sans, fingerprint)
-        if known is None:
+        shown = self._directory.find(names, sans, fingerprint)
+        if len(shown) != 1:
             subject = parsed.subject.rfc4514_string()[:_SHOWN_SUBJECT]
-            raise Refused(f"no client of any tenant has this certificate ({subject!r}, SHA-256 {fingerprint})")
-        return Peer(known, address)
+            whose = " and ".join(f"{known.identity.tenant}/{known.identity.client}" for known in shown)
+            what = f"this certificate is of several clients, {whose}" if shown else _STRANGER
+            raise Refused(f"{what} ({subject!r}, SHA-256 {fingerprint})")
+        return Peer(shown[0], address)
 
     def listening(self) -> list[Listening]:
         """The clients that take messages of the server's own."""

@@ -10,10 +10,11 @@ import pytest
 import trustme
 
 from kmsd.config.passwords import hash_password
-from kmsd.config.tenants import KnownClient
+from kmsd.config.tenants import ClientDirectory, KnownClient, Tenant
 from kmsd.domain.identity import Identity
+from kmsd.operations.tickets import Tickets
 from kmsd.server.connections import Refused
-from kmsd.server.identity import Peer
+from kmsd.server.identity import Peer, Peers
 from protocol.enums import CredentialType, ResultReason
 from protocol.message import Authentication
 from protocol.operations.locate import LocateRequest
@@ -172,3 +173,16 @@ async def test_a_stranger_is_named_for_the_log(server: Server) -> None:
         server.peers.identify(der, "192.0.2.1:5")
     assert "CN=stranger.example" in str(refused.value)
     assert hashlib.sha256(der).hexdigest() in str(refused.value)
+
+
+def test_a_certificate_of_two_clients_is_refused_and_both_are_named() -> None:
+    clients = {
+        "one": {"certificate": {"common_name": "one"}, "roles": ("all",)},
+        "two": {"certificate": {"san": "DNS:two.example"}, "roles": ("all",)},
+    }
+    settings = Tenant.model_validate({"roles": {"all": ({"operations": "*"},)}, "clients": clients})
+    peers = Peers(ClientDirectory({"acme": settings}), {}, Tickets(lifetime=60, per_client=1))
+    certificate = trustme.CA().issue_cert("two.example", common_name="one")
+    der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+    with pytest.raises(Refused, match="of several clients, acme/one and acme/two"):
+        peers.identify(der, "192.0.2.1:5")
