@@ -91,6 +91,13 @@ def answering(case: Sequence[Step], change: Callable[[int, Item], Item] = lambda
     return transport
 
 
+@pytest.fixture(autouse=True)
+def _one_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands: what the runner takes for $NOW and what the answers do must not be two seconds."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 @pytest.fixture
 def case() -> list[Step]:
     return list(steps(FILE))
