@@ -22,6 +22,8 @@ from protocol.errors import ProtocolError
 from protocol.versions import SUPPORTED, ProtocolVersion
 
 PORT = 5696
+_CMK = re.compile(r"key-[0-9a-f]{32}|alias/.+")
+"""CMKs, by identifier and alias: kmsd itself knows which of their versions is meant."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -101,7 +103,7 @@ def find(client: SyncClient, key: str) -> str:
 
     Raises Refused where several objects have the name.
     """
-    if _UUID.fullmatch(key):
+    if _UUID.fullmatch(key) or _CMK.fullmatch(key):
         return key
     found = client.locate(name=key, maximum_items=2).unique_identifiers
     if len(found) > 1:

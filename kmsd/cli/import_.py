@@ -11,8 +11,11 @@ from kmsd.cli.connect import connects
 from kmsd.cli.key_values import Date
 from kmsd.cli.output import encoded, say_record, write
 from kmsd.cli.values import date
-from kmsd.client import SyncClient
+from kmsd.client import KmipError, SyncClient
+from kmsd.domain.key_specs import KEY_SPECS
 from kmsd.domain.transport import RSA_SPECS, TRANSPORTS
+from protocol.enums import ResultReason
+from protocol.operations.get_parameters_for_import import GetParametersForImportResponse
 
 
 @click.group("import")
@@ -80,7 +83,7 @@ def material(client: SyncClient, *, key: str, source: BinaryIO, token: str, expi
     type=click.Choice(
         [name for name, row in TRANSPORTS.items() if set(row.specs) & set(RSA_SPECS)], case_sensitive=False
     ),
-    help="[default: RSAES_OAEP_SHA_256; RSA_AES_KEY_WRAP_SHA_256 for a private key]",
+    help="[default: RSAES_OAEP_SHA_256; for private keys RSA_AES_KEY_WRAP_SHA_256; SHA_1 where an HSM lacks it]",
 )
 @_SPEC
 @_EXPIRES
@@ -99,13 +102,35 @@ def key_(
     from kmsd.cli.wrapping import der, wrapped  # noqa: PLC0415 (cryptography, which only this command needs)
 
     plain = der(source.read())
-    if algorithm is None:
-        private = client.describe_cmk(key).metadata.key_spec.startswith(("RSA", "EC", "ED", "ML"))
-        algorithm = "RSA_AES_KEY_WRAP_SHA_256" if private else "RSAES_OAEP_SHA_256"
-    given = client.get_parameters_for_import(key, algorithm, spec)
-    sent = wrapped(given.wrapping_public_key, TRANSPORTS[algorithm], plain)
+    algorithms = (algorithm,) if algorithm is not None else _usual(client.describe_cmk(key).metadata.key_spec)
+    given, chosen = _offered(client, key, algorithms, spec)
+    sent = wrapped(given.wrapping_public_key, TRANSPORTS[chosen], plain)
     done = client.import_key_material(key, sent, given.import_token, expires=expires)
     _say(done.cmk_identifier, done.unique_identifier, expires, as_json)
+
+
+def _usual(key_spec: str) -> tuple[str, ...]:
+    """What to wrap material of this specification with; not every HSM has OAEP with SHA-256."""
+    if KEY_SPECS[key_spec].pair:
+        return "RSA_AES_KEY_WRAP_SHA_256", "RSA_AES_KEY_WRAP_SHA_1"
+    return "RSAES_OAEP_SHA_256", "RSAES_OAEP_SHA_1"
+
+
+def _offered(
+    client: SyncClient, key: str, algorithms: tuple[str, ...], spec: str
+) -> tuple[GetParametersForImportResponse, str]:
+    """The parameters for the first of the algorithms that the server offers, and its name."""
+    *preferred, last = algorithms
+    for algorithm in preferred:
+        try:
+            return client.get_parameters_for_import(key, algorithm, spec), algorithm
+        except KmipError as error:
+            if error.reason not in _NOT_OFFERED:
+                raise
+    return client.get_parameters_for_import(key, last, spec), last
+
+
+_NOT_OFFERED = (ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS, ResultReason.FEATURE_NOT_SUPPORTED)
 
 
 @import_.command()

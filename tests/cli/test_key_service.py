@@ -209,7 +209,8 @@ def test_a_data_key_is_handed_on_under_a_public_key(app: Kmsd, tmp_path: Path, e
 
 
 def test_a_public_key_is_written_in_pem(app: Kmsd, tmp_path: Path) -> None:
-    uid = created(app, "--spec", "EC_P256")["unique_identifier"]
+    alias = fresh_alias()
+    uid = created(app, "--spec", "EC_P256", "--alias", alias)["unique_identifier"]
     shown = app.run("cmk", "public-key", uid).stdout
     assert isinstance(load_pem_public_key(shown.encode()), ec.EllipticCurvePublicKey)
     app.run("cmk", "public-key", uid, "-o", tmp_path / "public.pem")
@@ -217,8 +218,8 @@ def test_a_public_key_is_written_in_pem(app: Kmsd, tmp_path: Path) -> None:
     assert app.json("cmk", "public-key", uid)["public_key"] == shown
     # `kmsd sign` and `kmsd verify` take a CMK too.
     (tmp_path / "text").write_bytes(b"text")
-    app.run("sign", uid, tmp_path / "text", "-o", tmp_path / "signature")
-    app.run("verify", uid, tmp_path / "text", "--signature", tmp_path / "signature")
+    app.run("sign", alias, tmp_path / "text", "-o", tmp_path / "signature")
+    app.run("verify", alias, tmp_path / "text", "--signature", tmp_path / "signature")
 
 
 def test_encrypt_and_decrypt_take_an_alias(app: Kmsd) -> None:
@@ -264,6 +265,15 @@ def test_a_private_key_is_brought_in_one_step(app: Kmsd, tmp_path: Path) -> None
     assert shown == key.public_key()
     file.write_bytes(b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     app.run("import", "key", uid, file, code=2)
+
+
+def test_material_is_brought_into_an_hsm_with_what_it_offers(hsm_daemon: Daemon, tmp_path: Path) -> None:
+    bank = Kmsd(hsm_daemon, "bank-app")
+    made = created(bank, "--origin", "EXTERNAL")
+    assert made["protection"] == "HSM"
+    (tmp_path / "key").write_bytes(os.urandom(32))
+    bank.run("import", "key", made["unique_identifier"], tmp_path / "key", "--wrapping-key", "RSA_2048")
+    assert bank.json("cmk", "show", made["unique_identifier"])["state"] == "Enabled"
 
 
 def test_material_that_is_wrapped_elsewhere_is_brought(app: Kmsd, tmp_path: Path) -> None:
