@@ -91,9 +91,7 @@ def make_nss(directory: Path) -> TokenSettings:
     database.mkdir(parents=True)
     password = directory / "password"
     password.write_text(PIN + "\n")
-    subprocess.run(
-        ["certutil", "-N", "-d", f"sql:{database}", "-f", str(password)], check=True, capture_output=True
-    )
+    subprocess.run(["certutil", "-N", "-d", f"sql:{database}", "-f", str(password)], check=True, capture_output=True)
     parameters = f"configdir='sql:{database}' certPrefix='' keyPrefix='' secmod='secmod.db' flags= "
     return TokenSettings(module, "NSS Certificate DB", {}, parameters)
 

@@ -373,4 +373,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
