@@ -26,6 +26,8 @@ _JOINT = "\x1f"
 
 CMK_KEY = AttributeReference("CMK", INTERNAL_VENDOR).key
 """What a version of a CMK has, and nothing else."""
+IMPORT_KEY = AttributeReference("Import For", INTERNAL_VENDOR).key
+"""What the wrapping key of an import has, and nothing else."""
 
 _FIXED_BY_CMK = frozenset(
     {
@@ -228,8 +230,8 @@ def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, n
             raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, "a key stays under the protection it was made with")
     if spec is None:
         return None
-    if spec.name in _FIXED_BY_CMK and CMK_KEY in key.attributes:
-        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"the {spec.name} of a version is its CMK's to say")
+    if spec.name in _FIXED_BY_CMK and (CMK_KEY in key.attributes or IMPORT_KEY in key.attributes):
+        raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"the {spec.name} of this key is its CMK's to say")
     if lifecycle.is_destroyed(key):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     states = _STATES_TO_CHANGE.get(spec.name)

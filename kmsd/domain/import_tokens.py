@@ -34,7 +34,7 @@ def _internal(name: str, type_: ItemType, value: str | int) -> Attribute:
 
 def for_cmk(uid: str) -> Attribute:
     """What the wrapping keys of a CMK are found by."""
-    return _internal("Import For", ItemType.TEXT_STRING, uid)
+    return _internal(_CMK, ItemType.TEXT_STRING, uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class ImportToken:
     """POSIX seconds."""
 
 
+_CMK: Final = "Import For"  # attribute_rules.IMPORT_KEY
 _ALGORITHM: Final = "Import Algorithm"
 _SPEC: Final = "Import Spec"
 _EXPIRES: Final = "Import Expires"
@@ -70,10 +71,10 @@ def token_of(key: ManagedObject | None, cmk: str, now: int) -> ImportToken:
     """The token that a wrapping key stands for. Raises KmsError Invalid Ticket: none, another CMK's, used, expired."""
     found = {
         name: item.value
-        for name in ("Import For", _ALGORITHM, _SPEC, _EXPIRES)
+        for name in (_CMK, _ALGORITHM, _SPEC, _EXPIRES)
         if key is not None and (item := key.attributes.get(AttributeReference(name, INTERNAL_VENDOR).key)) is not None
     }
-    if key is None or found.get("Import For") != cmk or key.material is None:
+    if key is None or found.get(_CMK) != cmk or key.material is None:
         raise KmsError(ResultReason.INVALID_TICKET, "the import token is none of this key, or has been used")
     token = ImportToken(cmk, TRANSPORTS[found[_ALGORITHM]], KEY_SPECS[found[_SPEC]], found[_EXPIRES])
     if token.expires <= now:

@@ -27,6 +27,7 @@ from kmsd.crypto import sm2
 from kmsd.domain.cmk import Cmk, KeyState, Origin
 from kmsd.domain.import_tokens import MAXIMUM_TOKENS
 from kmsd.domain.objects import ProtectionLevel
+from protocol.attributes import Attribute
 from protocol.enums import ResultReason, ResultStatus, ValidityIndicator
 from protocol.operations.delete_key_material import DeleteKeyMaterialRequest
 from protocol.operations.encrypt import EncryptRequest
@@ -36,6 +37,7 @@ from protocol.operations.get_public_key import GetPublicKeyRequest
 from protocol.operations.import_key_material import ImportKeyMaterialRequest
 from protocol.operations.kms_decrypt import KMSDecryptRequest
 from protocol.operations.kms_encrypt import KMSEncryptRequest
+from protocol.operations.modify_attribute import ModifyAttributeRequest
 from protocol.operations.rotate_cmk import RotateCMKRequest
 from protocol.operations.sign import SignRequest
 from protocol.operations.signature_verify import SignatureVerifyRequest
@@ -360,6 +362,9 @@ async def test_a_wrapping_key_is_not_given_to_anybody(server: Server, app: Calle
         ResultReason.SENSITIVE,
         ResultReason.NOT_EXTRACTABLE,
     )
+    for name, value in (("Extractable", True), ("Sensitive", False)):
+        change = ModifyAttributeRequest(unique_identifier=given.import_token, new_attribute=Attribute(name, value))
+        assert await app.at(V2_1).refused(change) == ResultReason.ATTRIBUTE_READ_ONLY
 
 
 # --- private keys
