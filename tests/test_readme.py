@@ -73,6 +73,7 @@ def test_the_shell_blocks_do_what_they_say(fresh: Daemon, tmp_path: Path, enviro
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("attack at dawn") == 3
+    assert done.stdout.count("card 4111") == 2
 
 
 @pytest.mark.parametrize("number", range(len(blocks("python"))))

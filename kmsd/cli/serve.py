@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ PIN_REFUSED = 78
 )
 def serve(path: Path, log_level: str) -> None:
     """Serve KMIP until SIGTERM or SIGINT. Says `kmsd ready` on standard output once requests are answered."""
+    # Until the daemon listens to it, a request to reload has nothing to reload; by default it would be the end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.configure(log_level)
     try:
         settings = load(path)
