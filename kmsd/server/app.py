@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import ssl
@@ -110,6 +111,7 @@ async def _serve_ports(server: Server, https: Handler, settings: Settings, ready
         await nursery.start(partial(server.serve, [listener for listener, _ in listeners], handlers=handlers))
         for listener, protocol in listeners:
             log.info("listening", address=listener.getsockname()[:2], protocol=protocol)
+        _settle()
         systemd.notify_ready()
         ready()
 
@@ -134,6 +136,14 @@ def _listeners(settings: Settings) -> list[tuple[socket.socket, str]]:
 
 def _has_https(settings: Settings) -> bool:
     return any(listener.protocol == "https" for listener in settings.listeners)
+
+
+def _settle() -> None:
+    """What was made at start stays: the collector need not look at it again, nor look for cycles after every 700
+    objects, of which one request makes as many. It cost a fifth of a Create."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
