@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kmsd.config.values import names_of
 from kmsd.operations import HANDLERS
 from kmsd.operations.declined import DECLINED
 from kmsd.operations.profiles import PROFILES
 from protocol.enums import XML_NAMES, Operation, ProfileName
+from protocol.member_names import names_of
 from protocol.operations import OPERATIONS
 from protocol.versions import SUPPORTED
 from tests.conformance.cases import all_cases

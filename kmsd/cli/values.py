@@ -6,20 +6,18 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from enum import IntEnum, IntFlag
-from typing import Any, Generic, TypeVar
+from enum import IntFlag
+from typing import Any, Generic
 
 import click
 
 from protocol.attributes import ATTRIBUTES, Attribute
 from protocol.enums import XML_NAMES, Enumeration
+from protocol.member_names import Member, names_of
 from protocol.names import XML_NAMES as XML_TAGS
 from protocol.schema import DateTime
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
-from protocol.vendor import VENDOR_VALUES
-
-Member = TypeVar("Member", bound=IntEnum | IntFlag)
 
 
 # ---- typed ------------------------------------------------------------------------------------------------------
@@ -32,10 +30,7 @@ class Named(click.ParamType, Generic[Member]):  # type: ignore[type-arg]  # gene
 
     def __init__(self, kind: type[Member], what: str) -> None:
         self.name = what
-        names: dict[int, str] = XML_NAMES[kind]  # type: ignore[index]  # no type variable for a union
-        # kmsd's own values have names for people, where KMIP has none.
-        ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[arg-type]
-        members: dict[str, Member] = {**{name: kind(value) for value, name in names.items()}, **ours}
+        members = names_of(kind)
         self._names = {_plain(name): name for name in members}
         self._members = {_plain(name): member for name, member in members.items()}
 

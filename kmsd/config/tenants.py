@@ -16,7 +16,7 @@ from kmsd.config.key_service import DeclaredCmk, KeyService
 from kmsd.config.key_service import check as check_cmks
 from kmsd.config.proofs import Credential, Proven, User
 from kmsd.config.receivers import Receiver
-from kmsd.config.values import Label, Strict, choice, named, names_of, not_empty
+from kmsd.config.values import Label, Strict, choice, named, not_empty
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.declared_keys import Declaration
@@ -30,6 +30,7 @@ from protocol.enums import (
     Operation,
     RecommendedCurve,
 )
+from protocol.member_names import names_of
 
 Algorithm = Annotated[
     InstanceOf[CryptographicAlgorithm],

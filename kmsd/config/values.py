@@ -12,17 +12,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, IntEnum, IntFlag
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from cryptography import x509
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, ValidationInfo
 
 from kmsd.config.passwords import PasswordHash
 from kmsd.config.secrets import SecretFile
-from protocol.enums import XML_NAMES
-from protocol.vendor import VENDOR_VALUES
+from protocol.member_names import Member
 
 ELSEWHERE = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
 
@@ -101,8 +100,6 @@ def check_name(value: str) -> str:
 Label = Annotated[str, AfterValidator(check_name)]
 """A name given in the configuration: of a tenant, client, role, HSM, key or credential."""
 
-Member = TypeVar("Member", bound=IntEnum | IntFlag)
-
 
 def _spelling(name: str) -> str:
     """The specification's P-256 and HMAC-SHA256 are XML's P_256 and HMAC_SHA256."""
@@ -114,15 +111,6 @@ def closest(name: str, known: Mapping[str, object]) -> str:
     lower = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name.lower(), lower, 1, 0.7)
     return f", did you mean {lower[found[0]]}?" if found else ""
-
-
-def names_of(kind: type[Member]) -> dict[str, Member]:
-    """KMIP's own spelling of the members of an enumeration or mask: CreateKeyPair, SymmetricKey, P_256.
-
-    And kmsd's, of the values that KMIP has no name for: HMAC_SM3, ML_DSA_65.
-    """
-    ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[arg-type]
-    return {name: kind(value) for value, name in XML_NAMES[kind].items()} | ours  # type: ignore[index]
 
 
 def named(what: str, table: Mapping[str, Member]) -> Callable[[object], Member]:

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from kmsd.crypto import splitting
 from kmsd.domain import lifecycle, making
-from kmsd.domain.algorithms import DEFAULT_LENGTHS
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
-from kmsd.domain.policy import check_algorithm
 from kmsd.domain.usage import Purpose
 from kmsd.operations import addressing, shells
 from kmsd.operations.context import Context, reference, refused
+from kmsd.operations.generating import new_symmetric
 from kmsd.operations.new_objects import begin, check_quota
 from protocol.attributes import Attribute, Template
 from protocol.enums import KeyFormatType, LinkType, ObjectType, ResultReason, SplitKeyMethod
@@ -108,14 +107,7 @@ async def _new_key(ctx: Context, request: CreateSplitKeyRequest) -> ManagedObjec
     key = begin(
         ctx, ObjectType.SYMMETRIC_KEY, replace(request.attributes, attributes=chosen), None, ProtectionLevel.SOFTWARE
     )
-    algorithm = key.algorithm
-    if algorithm is None:
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "the Cryptographic Algorithm is missing")
-    length = key.length or DEFAULT_LENGTHS.get(algorithm, 0)
-    key = key.set("Cryptographic Length", length)
-    check_algorithm(ctx.tenant.policy, algorithm, length)
-    provider = ctx.provider(ProtectionLevel.SOFTWARE)
-    made = await ctx.crypto(provider, provider.generate, reference(key), algorithm=algorithm, size=length // 8)
+    key, made = await new_symmetric(ctx, key)
     return making.with_material(key, made.material, made.length, None, KeyFormatType.RAW)
 
 

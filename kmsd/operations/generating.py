@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from kmsd.crypto.keyformats import default_format
+from kmsd.crypto.provider import NewKey
 from kmsd.domain import making, rekey
 from kmsd.domain.algorithms import DEFAULT_LENGTHS
 from kmsd.domain.errors import KmsError
@@ -21,8 +22,8 @@ LONGEST_SECRET = 8 * 4096
 """Bits of Secret Data that the server makes up."""
 
 
-async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
-    """The symmetric key with its material.
+async def new_symmetric(ctx: Context, key: ManagedObject) -> tuple[ManagedObject, NewKey]:
+    """The symmetric key with its length, and material for it that nothing keeps yet.
 
     Raises KmsError: Invalid Attribute Value (no algorithm), Permission Denied (not allowed to the tenant).
     """
@@ -33,10 +34,15 @@ async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
     key = key.set("Cryptographic Length", length)
     check_algorithm(ctx.tenant.policy, algorithm, length)
     provider = ctx.provider(key.protection)
-    made = await ctx.crypto(provider, provider.generate, reference(key), algorithm=algorithm, size=length // 8)
+    return key, await ctx.crypto(provider, provider.generate, reference(key), algorithm=algorithm, size=length // 8)
+
+
+async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
+    """The symmetric key with its material. Raises KmsError as `new_symmetric`."""
+    key, made = await new_symmetric(ctx, key)
     key = making.generated(key, ctx.now)
     key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW)
-    ctx.forget_on_rollback(provider, reference(key), key)
+    ctx.forget_on_rollback(ctx.provider(key.protection), reference(key), key)
     return key
 
 
