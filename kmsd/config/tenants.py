@@ -120,7 +120,7 @@ class Client(Proven):
 # Roles
 
 
-def _operations(value: object) -> object:
+def _star(value: object) -> object:
     return None if value in ("*", ("*",)) else value
 
 
@@ -133,7 +133,7 @@ class RoleEntry(Strict):
             ...,
         ]
         | None,
-        BeforeValidator(_operations),
+        BeforeValidator(_star),
     ]
     object_types: Annotated[
         tuple[
@@ -141,9 +141,9 @@ class RoleEntry(Strict):
             ...,
         ]
         | None,
-        BeforeValidator(_operations),
+        BeforeValidator(_star),
     ] = None
-    names: Annotated[tuple[str, ...] | None, BeforeValidator(_operations)] = None
+    names: Annotated[tuple[str, ...] | None, BeforeValidator(_star)] = None
     """Shell patterns; case matters."""
     own: bool = False
     """Only objects that this client, or this user, has made."""
