@@ -1,48 +1,42 @@
-"""Locate: what an object can be found by, and what a query asks for. KMIP 1.4 §4.9, 2.1 §6.1.28.
+"""Locate: what a query asks for. KMIP 1.4 §4.9, 2.1 §6.1.28.
 
-Both sides are brought into one form, so that the store's SQL and `matches` cannot disagree about a value.
-Each searchable value of an object becomes a term, a text `key US path US value` (US is the ASCII unit
-separator):
-
-    Name, name_value "app/key"         "420053" "name_value" "tapp/key"
-    Cryptographic Length 256           "42002A" "" "n2100"
-
-The key is the attribute's tag, or the name of a custom attribute. Terms are short because an object has some
-twenty of them, and the pages of their index are most of what a commit writes. Numbers are written so that the
-order of the texts is the order of the numbers: a range of dates is a range of terms. A term belongs to an
-instance, so that two fields asked of a structure are found in the same structure.
+A query becomes conditions on terms, see kmsd.domain.terms, so that the store's SQL and `matches` cannot disagree
+about a value.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import IntFlag
-from functools import lru_cache
 from typing import Any
 
 from kmsd.domain.errors import invalid_field, unsupported
 from kmsd.domain.objects import ManagedObject
+from kmsd.domain.terms import (
+    AFTER_SEPARATOR,
+    BIAS,
+    DUE,
+    OF_KIND,
+    SEPARATOR,
+    Term,
+    is_instanced,
+    key_of,
+    number,
+    parts,
+    term_of,
+    terms,
+)
 from protocol.attributes import ATTRIBUTES, Attribute, spec_of
 from protocol.enums import ObjectGroupMember, State, StorageStatusMask
 from protocol.schema import DateTime, DateTimeExtended
 from protocol.ttlv import Item, ItemType
 from protocol.vendor import CMK
 
-SEPARATOR = "\x1f"
-AFTER_SEPARATOR = "\x20"
-LONGEST_TEXT = 64
-"""Longer texts and bytes are compared by their SHA-256, so that an index entry stays short."""
 MOST_CONDITIONS = 32
 """Values that one query asks for, the fields of structures counted each: every one is a join."""
 LARGEST_DATE = (1 << 63) - 1
 """KMIP 1.4 §4.9: a date of this value is the same as an undefined one."""
-_BIAS = 1 << 63
-
-_DUE = "due"
-_NEXT_DATES = {State.PRE_ACTIVE: "Activation Date", State.ACTIVE: "Deactivation Date"}
-"""KMIP 1.4 §3.22: what time alone changes."""
 
 DESTROYED_STATES = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 
@@ -102,6 +96,9 @@ class Search:
     statuses: tuple[int, ...]
     uids: tuple[str, ...]
     conditions: tuple[Condition, ...]
+    """On the terms that are an object's own."""
+    kind: tuple[Condition, ...] = ()
+    """On those of its kind."""
 
 
 def storage_status(obj: ManagedObject) -> StorageStatusMask:
@@ -115,40 +112,6 @@ def storage_status(obj: ManagedObject) -> StorageStatusMask:
     if "Archive Date" in obj.attributes:
         return StorageStatusMask.ARCHIVAL_STORAGE
     return StorageStatusMask.ON_LINE_STORAGE
-
-
-def terms(obj: ManagedObject) -> frozenset[tuple[str, int]]:
-    """All (term, instance) of an object; its Unique Identifier is no term."""
-    found = set(_number_terms("Object Type", obj.object_type))
-    if obj.state is not None:
-        found.update(_number_terms("State", obj.state))
-        due = obj.attributes.get(_NEXT_DATES.get(obj.state, ""))
-        if due is not None:
-            found.add((_term("State", _DUE, number(due)), 0))
-    for key, instances in obj.attributes.items():
-        value = instances[0].value
-        if len(instances) == 1 and isinstance(value, int):
-            found.update(_number_terms(key, value))
-        elif _is_indexed(key):
-            for position, attribute in enumerate(instances):
-                instance = position if _instanced(attribute.value) else 0
-                found.update([(_term(key, path, part), instance) for path, part in _parts(attribute.value)])
-    return frozenset(found)
-
-
-# typed: a mask and a number of the same value have different terms.
-@lru_cache(maxsize=4096, typed=True)
-def _number_terms(key: str, value: int) -> tuple[tuple[str, int], ...]:
-    """The terms of a single number: kept, as most attributes are one, and most objects have the same ones."""
-    if not _is_indexed(key):
-        return ()
-    return tuple((_term(key, path, part), 0) for path, part in _parts(value))
-
-
-@lru_cache(maxsize=1024)
-def _is_indexed(key: str) -> bool:
-    spec = spec_of(key)
-    return spec is not None and spec.searchable and key != "Unique Identifier"
 
 
 def prepare(query: LocateQuery) -> Search:
@@ -165,16 +128,18 @@ def prepare(query: LocateQuery) -> Search:
             uids.append(str(attribute.value))
         else:
             grouped.setdefault(attribute.key, []).append(attribute)
-    conditions: list[Condition] = []
+    own: list[Condition] = []
+    kind: list[Condition] = []
     for key, wanted in grouped.items():
+        conditions = kind if key in OF_KIND else own
         if _all_dates(wanted):
             conditions.append(_dates(key, wanted))
         else:
             for attribute in wanted:
                 conditions.extend(_value_conditions(key, attribute.value))
     if query.object_group_member is not None:
-        conditions.extend(_group_member(query, grouped))
-    if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in conditions) > MOST_CONDITIONS:
+        kind.extend(_group_member(query, grouped))
+    if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in own + kind) > MOST_CONDITIONS:
         raise invalid_field(f"Locate by more than {MOST_CONDITIONS} values")
     mask = query.storage_status_mask
     if mask is None:
@@ -182,7 +147,7 @@ def prepare(query: LocateQuery) -> Search:
     statuses = tuple(int(status) for status in StorageStatusMask if status & mask)
     if query.records:
         statuses = (int(RECORDS),)
-    return Search(query.tenant, statuses, tuple(uids), tuple(conditions))
+    return Search(query.tenant, statuses, tuple(uids), tuple(own), tuple(kind))
 
 
 def overdue(tenant: str, now: int) -> Search:
@@ -191,7 +156,7 @@ def overdue(tenant: str, now: int) -> Search:
     No client can ask for this; it is for those who write what lifecycle.advance says.
     """
     every = tuple(int(status) for status in StorageStatusMask)
-    return Search(tenant, every, (), (Between(_term("State", _DUE, ""), _term("State", _DUE, number(now))),))
+    return Search(tenant, every, (), (Between(term_of("State", DUE, ""), term_of("State", DUE, number(now))),))
 
 
 def matches(query: LocateQuery, obj: ManagedObject) -> bool:
@@ -201,104 +166,20 @@ def matches(query: LocateQuery, obj: ManagedObject) -> bool:
         return False
     if any(uid != obj.uid for uid in search.uids):
         return False
-    if not search.conditions:
+    if not search.conditions and not search.kind:
         return True
-    present = terms(obj)
-    return all(_holds(condition, present) for condition in search.conditions)
+    own, kind = terms(obj)
+    return all(_holds(condition, own) for condition in search.conditions) and all(
+        _holds(condition, kind) for condition in search.kind
+    )
 
 
-def _holds(condition: Condition, present: frozenset[tuple[str, int]]) -> bool:
+def _holds(condition: Condition, present: frozenset[Term]) -> bool:
     if isinstance(condition, AllOf):
         instances = {instance for term, instance in present if term == condition.terms[0]}
         return any(all((term, instance) in present for term in condition.terms) for instance in instances)
     inside = any(condition.low <= term <= condition.high for term, _ in present)
     return inside if isinstance(condition, Between) else not inside
-
-
-def number(value: int) -> str:
-    """A whole number as text in the same order; beyond 64 bits there is no order, only equality.
-
-    Before its hexadecimal digits stands how many they are, less one; negative numbers count downwards.
-    """
-    if 0 <= value < _BIAS:
-        digits = f"{value:x}"
-        return f"n{len(digits) - 1:x}{digits}"
-    if -_BIAS <= value < 0:
-        length = len(f"{~value:x}")
-        return f"m{16 - length:x}{(1 << 4 * length) + value:0{length}x}"
-    return f"b{value:x}"
-
-
-@lru_cache(maxsize=1024)
-def _key(key: str) -> str:
-    spec = ATTRIBUTES.get(key)
-    if spec is not None:
-        return f"{spec.tag:06X}"
-    # A custom attribute's name is the client's: it must not reach into the separators.
-    return key if len(key) <= LONGEST_TEXT and key.isprintable() else "#" + _digest(key.encode())
-
-
-def _term(key: str, path: str, value: str) -> str:
-    return f"{_key(key)}{SEPARATOR}{path}{SEPARATOR}{value}"
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, int):
-        return number(value)
-    if isinstance(value, str):
-        if len(value) <= LONGEST_TEXT and value.isprintable():
-            return "t" + value
-        return "T" + _digest(value.encode())
-    return "x" + value.hex() if len(value) <= LONGEST_TEXT // 2 else "X" + _digest(value)
-
-
-def _parts(value: Any) -> list[tuple[str, str]]:
-    """(path, canonical value) of every field that is present."""
-    found: list[tuple[str, str]] = []
-    _collect(value, "", found)
-    return found
-
-
-def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    if isinstance(value, IntFlag):
-        found.append((path, number(value)))
-        found.extend((path + "&", number(bit)) for bit in range(32) if value >> bit & 1)
-    elif isinstance(value, (int, str, bytes)):
-        found.append((path, _scalar(value)))
-    elif isinstance(value, tuple):
-        for element in value:
-            _collect(element, path, found)
-    elif isinstance(value, Item):
-        if isinstance(value.value, tuple):
-            for child in value.value:
-                _collect(child, f"{path}/{child.tag:06X}", found)
-        else:
-            # The same number as an Integer and as an Enumeration are two values.
-            found.append((f"{path}:{value.type:X}", _scalar(value.value)))
-    elif is_dataclass(value):
-        structure: Any = type(value)
-        for name in _field_names(structure):
-            part = getattr(value, name)
-            if part is not None:
-                _collect(part, f"{path}/{name}" if path else name, found)
-    else:
-        raise TypeError(f"no attribute value: {type(value).__name__}")
-
-
-@lru_cache(maxsize=256)
-def _field_names(structure: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(structure))
-
-
-def _instanced(value: Any) -> bool:
-    """Whether a value has several terms that must be found together."""
-    if isinstance(value, Item):
-        return value.type is ItemType.STRUCTURE
-    return isinstance(value, IntFlag) or not isinstance(value, (int, str, bytes))
 
 
 def _value_conditions(key: str, value: Any) -> Iterator[Condition]:
@@ -307,25 +188,25 @@ def _value_conditions(key: str, value: Any) -> Iterator[Condition]:
         return
     if isinstance(value, IntFlag):
         # Every bit asked for must be there, others may be: the whole value is not compared.
-        wanted = [_term(key, "&", number(bit)) for bit in range(32) if value >> bit & 1]
+        wanted = [term_of(key, "&", number(bit)) for bit in range(32) if value >> bit & 1]
     else:
-        wanted = [_term(key, path, part) for path, part in _parts(value)]
-    yield AllOf(tuple(dict.fromkeys(wanted)), _instanced(value)) if wanted else _present(key)
+        wanted = [term_of(key, path, part) for path, part in parts(value)]
+    yield AllOf(tuple(dict.fromkeys(wanted)), is_instanced(value)) if wanted else _present(key)
 
 
 def _usage_limits(value: Any) -> Iterator[Condition]:
     """Objects with at least as much left (KMIP 1.4 §4.9); the unit is compared."""
     yield _present("Usage Limits")
-    for path, part in _parts(value):
-        term = _term("Usage Limits", path, part)
+    for path, part in parts(value):
+        term = term_of("Usage Limits", path, part)
         if path == "usage_limits_unit":
             yield Between(term, term)
         else:
-            yield Between(term, _term("Usage Limits", path, number(_BIAS - 1)))
+            yield Between(term, term_of("Usage Limits", path, number(BIAS - 1)))
 
 
 def _present(key: str) -> Between:
-    return Between(_key(key) + SEPARATOR, _key(key) + AFTER_SEPARATOR)
+    return Between(key_of(key) + SEPARATOR, key_of(key) + AFTER_SEPARATOR)
 
 
 def _dates(key: str, wanted: list[Attribute]) -> Condition:
@@ -342,11 +223,11 @@ def _dates(key: str, wanted: list[Attribute]) -> Condition:
         values.append(value)
     low, high = min(values), max(values)
     if high != LARGEST_DATE:
-        first, last = _term(key, path, number(low)), _term(key, path, number(high))
+        first, last = term_of(key, path, number(low)), term_of(key, path, number(high))
         return AllOf((first,), instanced=False) if low == high else Between(first, last)
     # Up to the end of time: those without the date belong, those with an earlier one do not.
-    start = _term(key, path, "")
-    return NoneBetween(start, _term(key, path, number(low - 1)) if low > -_BIAS else start)
+    start = term_of(key, path, "")
+    return NoneBetween(start, term_of(key, path, number(low - 1)) if low > -BIAS else start)
 
 
 def _group_member(query: LocateQuery, grouped: dict[str, list[Attribute]]) -> list[Condition]:
@@ -357,7 +238,7 @@ def _group_member(query: LocateQuery, grouped: dict[str, list[Attribute]]) -> li
         return []
     if query.object_group_member != ObjectGroupMember.GROUP_MEMBER_FRESH:
         raise invalid_field("unknown Object Group Member")
-    return [AllOf((_term("Fresh", "", number(1)),), instanced=False)]
+    return [AllOf((term_of("Fresh", "", number(1)),), instanced=False)]
 
 
 _DATES = frozenset({ItemType.DATE_TIME, ItemType.DATE_TIME_EXTENDED})

@@ -28,7 +28,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from kmsd.storage.rows import ObjectRow
-from kmsd.storage.schema import audit, metadata, names, objects, tenants, terms
+from kmsd.storage.schema import audit, kind_terms, kinds, metadata, names, objects, tenants, terms
 from kmsd.storage.shapes import Form, Shape, Statement
 
 PROBED = 64
@@ -48,7 +48,7 @@ def compiled(element: ClauseElement, *expected: str) -> Statement:
 
 COLUMNS = [objects.c[name] for name in ObjectRow._fields]
 
-_UPDATED = tuple(name for name in ObjectRow._fields if name not in ("uid", "tenant"))
+_UPDATED = (*(name for name in ObjectRow._fields if name not in ("uid", "tenant")), "kind")
 _AUDITED = tuple(column.name for column in audit.c if column.name != "sequence")
 _TERM = tuple(column.name for column in terms.c)
 _THIS = and_(objects.c.uid == bindparam("uid"), objects.c.tenant == bindparam("tenant"))
@@ -59,7 +59,9 @@ VERSION = compiled(select(objects.c.version).where(_THIS), "uid", "tenant")
 LOCK = compiled(select(objects.c.id, objects.c.version).where(_THIS), "uid", "tenant")
 UID_TAKEN = compiled(select(objects.c.id).where(_THIS), "uid", "tenant")
 INSERT_OBJECT = compiled(
-    insert(objects).values({name: bindparam(name) for name in ObjectRow._fields}), *ObjectRow._fields
+    insert(objects).values({name: bindparam(name) for name in (*ObjectRow._fields, "kind")}),
+    *ObjectRow._fields,
+    "kind",
 )
 UPDATE_OBJECT = compiled(
     update(objects)
@@ -85,6 +87,40 @@ INSERT_TERM = compiled(insert(terms).values({name: bindparam(name) for name in _
 DELETE_TERM = compiled(
     terms.delete().where(and_(*(terms.c[name] == bindparam(f"old_{name}") for name in _TERM))),
     *(f"old_{name}" for name in _TERM),
+)
+FIND_KIND = compiled(
+    select(kinds.c.id).where(kinds.c.tenant == bindparam("tenant"), kinds.c.digest == bindparam("digest")),
+    "tenant",
+    "digest",
+)
+INSERT_KIND = compiled(
+    insert(kinds).values(tenant=bindparam("tenant"), digest=bindparam("digest")),
+    "tenant",
+    "digest",
+)
+INSERT_KIND_TERM = compiled(
+    insert(kind_terms).values({column.name: bindparam(column.name) for column in kind_terms.c}),
+    "tenant",
+    "term",
+    "kind",
+    "instance",
+)
+KINDS = compiled(select(kinds.c.id).where(kinds.c.tenant == bindparam("tenant")), "tenant")
+KINDS_WITH = compiled(
+    select(kind_terms.c.kind, kind_terms.c.instance).where(
+        kind_terms.c.tenant == bindparam("tenant"), kind_terms.c.term == bindparam("term")
+    ),
+    "tenant",
+    "term",
+)
+KINDS_BETWEEN = compiled(
+    select(kind_terms.c.kind).where(
+        kind_terms.c.tenant == bindparam("tenant"),
+        kind_terms.c.term.between(bindparam("low"), bindparam("high")),
+    ),
+    "tenant",
+    "low",
+    "high",
 )
 INSERT_AUDIT = compiled(insert(audit).values({name: bindparam(name) for name in _AUDITED}), *_AUDITED)
 AUDIT_AFTER = compiled(
@@ -128,13 +164,18 @@ def locating(shape: Shape) -> Statement:
     if shape.driver is None:
         source: FromClause = objects
         created, identity = objects.c.created, objects.c.id
-        wheres.append(objects.c.tenant == bindparam("tenant"))
+        # A kind is a tenant's.
+        of = objects.c.kind == bindparam("kind") if shape.kinds == "one" else objects.c.tenant == bindparam("tenant")
+        wheres.append(of)
     else:
         source = candidate.join(objects, objects.c.id == candidate.c.object)
         created, identity = candidate.c.created, candidate.c.object
         wheres.append(_range(candidate, "d") if shape.driver.terms == 0 else _equal(candidate, "d_0"))
         wheres.extend(_exists_beside(candidate, f"d_{i}", f"d{i}") for i in range(1, shape.driver.terms))
     wheres.extend(_test(f"c{i}", form, created, identity) for i, form in enumerate(shape.tests))
+    if shape.kinds == "some":
+        some = func.json_each(bindparam("kinds")).table_valued("value")
+        wheres.append(objects.c.kind.in_(select(some.c.value)))
     # Several instances of one object may match; the planner walks the index either way.
     repeated = shape.driver is not None and (shape.driver.terms == 0 or shape.driver.instanced)
     if shape.output == "count":
@@ -144,6 +185,9 @@ def locating(shape: Shape) -> Statement:
     query: Select[Any] = select(*columns).select_from(source).where(*wheres)
     if repeated:
         query = query.add_columns(created, identity).distinct()
+    elif shape.kinds == "one":
+        # What the results of several kinds are merged by.
+        query = query.add_columns(created, identity)
     query = query.order_by(created.desc(), identity.desc())
     return compiled(query.limit(bindparam("limit")).offset(bindparam("offset")))
 

@@ -39,6 +39,10 @@ def shapes() -> Iterator[Shape]:
         yield Shape(output, driver, (), statuses)
     for output, driver, test in itertools.product(("uid", "count"), DRIVERS, TESTS):
         yield Shape(output, driver, (test,), 1)
+    for output in ("uid", "object", "count"):
+        yield Shape(output, None, (), 1, "one")
+    for output, driver, statuses in itertools.product(("uid", "object", "count"), (None, *DRIVERS), (1, 2)):
+        yield Shape(output, driver, (), statuses, "some")
 
 
 def text() -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple, TypeVar
 
-from kmsd.domain.locate import DESTROYED_RECORDS, storage_status, terms
+from kmsd.domain.locate import DESTROYED_RECORDS, storage_status
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
+from kmsd.domain.terms import Term, Terms, terms
 from kmsd.storage.errors import CorruptStoreError
 from protocol.attributes import ATTRIBUTES, dump_attributes, load_attributes, spec_of
 from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
@@ -19,8 +21,8 @@ _Known = TypeVar("_Known", ObjectType, State)
 
 
 class ObjectRow(NamedTuple):
-    """The columns of `objects` after `id`, in the order of every statement that reads or writes a whole
-    object.
+    """The columns of `objects` between `id` and `kind`, in the order of every statement that reads or writes a
+    whole object.
     """
 
     uid: str
@@ -42,7 +44,7 @@ class Entry(NamedTuple):
     """Everything that is stored of an object: its row, what it is found by, the names it holds."""
 
     row: ObjectRow
-    terms: frozenset[tuple[str, int]]
+    terms: Terms
     names: frozenset[str]
 
 
@@ -111,6 +113,11 @@ def decode(row: Row) -> ManagedObject:
     except (ValueError, TypeError, ProtocolError) as error:
         raise CorruptStoreError(f"the row of {uid!r} does not decode: {error}") from error
     return obj
+
+
+def digest_of(kind: frozenset[Term]) -> bytes:
+    """What a kind is known by: SHA-256 of its terms. Stored, so that a change needs a migration."""
+    return hashlib.sha256("\x1e".join(f"{term}\x1f{instance}" for term, instance in sorted(kind)).encode()).digest()
 
 
 def _known(value: _Known) -> _Known:

@@ -1,8 +1,9 @@
 """The tables: one description for SQLite and PostgreSQL.
 
-`terms` is an inverted index: what Locate may ask of an object, one row per (term, instance), see
-kmsd.domain.locate. Its rows carry the creation date, so that one range of the primary key gives the matches
-of a term newest first, and a second term of a known object is a point lookup.
+What Locate may ask of an object are its terms, see kmsd.domain.terms. `terms` is an inverted index of those that
+are its own, one row per (term, instance). Its rows carry the creation date, so that one range of the primary key
+gives the matches of a term newest first, and a second term of a known object is a point lookup. The other terms are
+those of the object's kind, in `kind_terms`; the kinds of a tenant are few, and are never deleted.
 """
 
 from __future__ import annotations
@@ -43,6 +44,27 @@ tenants = Table(
     PrimaryKeyConstraint("name"),
 )
 
+kinds = Table(
+    "kinds",
+    metadata,
+    Column("id", _SERIAL, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index("uq_kinds_tenant_digest", "tenant", "digest", unique=True),
+)
+
+kind_terms = Table(
+    "kind_terms",
+    metadata,
+    Column("tenant", _BINARY_TEXT, nullable=False),
+    Column("term", _BINARY_TEXT, nullable=False),
+    Column("kind", BigInteger, ForeignKey("kinds.id"), nullable=False),
+    Column("instance", Integer, nullable=False),
+    PrimaryKeyConstraint("tenant", "term", "kind", "instance"),
+    sqlite_with_rowid=False,
+)
+
 objects = Table(
     "objects",
     metadata,
@@ -60,9 +82,11 @@ objects = Table(
     Column("material_kind", Text),
     Column("material_format", Integer),
     Column("material", LargeBinary),
+    Column("kind", BigInteger, ForeignKey("kinds.id"), nullable=False),
     PrimaryKeyConstraint("id"),
     Index("uq_objects_uid_tenant", "uid", "tenant", unique=True),
     Index("ix_objects_tenant_storage_created", "tenant", "storage", "created"),
+    Index("ix_objects_kind_storage_created", "kind", "storage", "created"),
 )
 
 names = Table(

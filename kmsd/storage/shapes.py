@@ -28,9 +28,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What makes two searches use one statement."""
+    """What makes two searches use one statement. `kinds`: objects of every kind, of "one", or of "some"."""
 
     output: str
     driver: Form | None
     tests: tuple[Form, ...]
     statuses: int
+    kinds: str = ""

@@ -19,7 +19,7 @@ from kmsd.storage import statements as sql
 from kmsd.storage.cache import ObjectCache
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
-from kmsd.storage.query import locate as statement_of
+from kmsd.storage.query import count, select
 from kmsd.storage.rows import Entry, ObjectRow, decode, encode
 from kmsd.storage.transaction import Change, Transactions, Unit
 from kmsd.storage.upgrade import migrate
@@ -42,7 +42,7 @@ MOST_TERMS = 2048
 def _bounded(entry: Entry) -> Entry:
     if len(entry.row.attributes) > LARGEST_ATTRIBUTES:
         raise ObjectTooLargeError(f"{LARGEST_ATTRIBUTES} bytes of attributes")
-    if len(entry.terms) > MOST_TERMS:
+    if len(entry.terms.own) > MOST_TERMS:
         raise ObjectTooLargeError(f"{MOST_TERMS} values to be found by")
     return entry
 
@@ -153,8 +153,7 @@ class Store:
                     break
             return found
         with self._reading() as connection:
-            text, values = statement_of(connection, search, "uid", limit, offset)
-            return [row[0] for row in connection.execute(text, values).fetchall()]
+            return [row[0] for row in select(connection, search, "uid", limit, offset)]
 
     def count(self, query: LocateQuery, accept: Accept | None = None) -> int:
         """Located Items: how many there are, whatever the query's Offset and Maximum Items."""
@@ -164,17 +163,15 @@ class Store:
         if search.uids or accept is not None:
             return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
         with self._reading() as connection:
-            text, values = statement_of(connection, search, "count")
-            return int(connection.execute(text, values).fetchone()[0])
+            return count(connection, search)
 
     def overdue(self, tenant: str, now: int, most: int = 1000) -> list[ManagedObject]:
         """Objects that lifecycle.advance would change at `now` (POSIX seconds); hardly ever any, found in microseconds.
 
         Locate by State looks at what is stored: store these first, as advanced, where the answer must be exact.
         """
-        connection = self._reader
-        text, values = statement_of(connection, overdue(tenant, now), "object", most)
-        return [decode(row[: len(ObjectRow._fields)]) for row in connection.execute(text, values).fetchall()]
+        rows = select(self._reader, overdue(tenant, now), "object", most)
+        return [decode(row[: len(ObjectRow._fields)]) for row in rows]
 
     def _objects(self, query: LocateQuery, search: Search) -> Iterator[ManagedObject]:
         """The matching objects, newest first, decoded one at a time as the caller asks for them."""
@@ -184,10 +181,9 @@ class Store:
                 if row is not None and matches(query, obj := decode(row)):
                     yield obj
                 return
-            text, values = statement_of(connection, search, "object")
             width = len(ObjectRow._fields)
-            # A cursor left half-read would hold its snapshot, and with it the write-ahead log.
-            with closing(connection.execute(text, values)) as rows:
+            # A search left half-read would hold its snapshot, and with it the write-ahead log.
+            with closing(select(connection, search, "object")) as rows:
                 for row in rows:
                     # The version of this row says whether a copy in memory, however old, is the same.
                     kept = self._cache.peek(row[1], row[0])

@@ -16,14 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kmsd.domain.records import AuditRecord
+from kmsd.domain.terms import Term
 from kmsd.storage import statements as sql
 from kmsd.storage.connection import BUSY_SECONDS, FileLock
 from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreBusyError, StoreError
-from kmsd.storage.rows import Entry
+from kmsd.storage.rows import Entry, digest_of
 
 Outcomes = list[Exception | None]
 _PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
+KNOWN_KINDS = 1024
+"""Kinds whose row ids are kept in memory; they never change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Transactions:
         self._connection = connection
         self._lock = lock
         self._mutex = threading.Lock()
+        self._kinds: dict[tuple[str, frozenset[Term]], int] = {}
         # Waiting is done here, where it can be bounded, and never in SQLite on the event loop.
         connection.execute("PRAGMA busy_timeout=0")
 
@@ -121,8 +125,11 @@ class Transactions:
     def _end(self, statement: str | None) -> None:
         try:
             # SQLite has rolled back by itself after some errors (full disk, I/O).
-            if statement is not None and self._connection.in_transaction:
-                self._connection.execute(statement)
+            if statement is not None:
+                # One that was new in this transaction is no more.
+                self._kinds.clear()
+                if self._connection.in_transaction:
+                    self._connection.execute(statement)
         finally:
             self._lock.release()
             self._mutex.release()
@@ -193,12 +200,12 @@ class Transactions:
             gone = change.before.names - change.after.names
             executemany(sql.DELETE_NAME.sql, [(tenant, name) for name in gone])
         for entry in unit.inserts:
-            row_id = execute(sql.INSERT_OBJECT.sql, entry.row).lastrowid
+            row_id = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry))).lastrowid
             executemany(sql.INSERT_TERM.sql, _term_rows(entry, row_id))
             executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
         for change, row_id in zip(unit.changes, identities, strict=True):
             after = change.after.row
-            execute(sql.UPDATE_OBJECT.sql, (*after[2:], row_id))
+            execute(sql.UPDATE_OBJECT.sql, (*after[2:], self._kind(change.after), row_id))
             old, new = _term_rows(change.before, row_id), _term_rows(change.after, row_id)
             executemany(sql.DELETE_TERM.sql, old - new)
             executemany(sql.INSERT_TERM.sql, new - old)
@@ -206,6 +213,26 @@ class Transactions:
             executemany(sql.INSERT_NAME.sql, [(after.tenant, name, row_id) for name in gained])
         if unit.records:
             executemany(sql.INSERT_AUDIT.sql, [audit_row(record) for record in unit.records])
+
+    def _kind(self, entry: Entry) -> int:
+        """The row id of the object's kind, which is made with its first object."""
+        tenant, terms = entry.row.tenant, entry.terms.kind
+        known = self._kinds.get((tenant, terms))
+        if known is not None:
+            return known
+        execute = self._connection.execute
+        digest = digest_of(terms)
+        found = execute(sql.FIND_KIND.sql, (tenant, digest)).fetchone()
+        identity: int | None = found[0] if found else execute(sql.INSERT_KIND.sql, (tenant, digest)).lastrowid
+        if identity is None:
+            raise RuntimeError("a row without an id")
+        if not found:
+            rows = [(tenant, term, identity, instance) for term, instance in terms]
+            self._connection.executemany(sql.INSERT_KIND_TERM.sql, rows)
+        if len(self._kinds) >= KNOWN_KINDS:
+            self._kinds.clear()
+        self._kinds[tenant, terms] = identity
+        return identity
 
 
 def audit_row(record: AuditRecord) -> tuple[object, ...]:
@@ -224,7 +251,7 @@ def audit_row(record: AuditRecord) -> tuple[object, ...]:
 
 def _term_rows(entry: Entry, row_id: int | None) -> set[tuple[str, str, int, int | None, int]]:
     tenant, created = entry.row.tenant, entry.row.created
-    return {(tenant, term, created, row_id, instance) for term, instance in entry.terms}
+    return {(tenant, term, created, row_id, instance) for term, instance in entry.terms.own}
 
 
 def failure(error: BaseException) -> StoreError:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import trio
 
-from kmsd.domain.locate import LocateQuery, terms
+from kmsd.domain.locate import LocateQuery
+from kmsd.domain.terms import terms
 from kmsd.storage import Store, UnitOfWork
 from kmsd.storage.rows import encode
 from protocol.attributes import Attribute
@@ -100,7 +101,7 @@ async def reads(store: Store) -> None:
 
     print(f"  get, cached, after a commit {microseconds(revalidate):6.1f} us")
     print(f"  encode for the store   {microseconds(lambda: encode(obj, 1)):6.1f} us")
-    print(f"  its search terms alone {microseconds(lambda: terms(obj)):6.1f} us, {len(terms(obj))} terms")
+    print(f"  its search terms alone {microseconds(lambda: terms(obj)):6.1f} us, {len(terms(obj).own)} of its own")
     for objects in (100, 10_000):
         await fill(store, objects)
         await locates(store)

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from kmsd.domain import locate
+from kmsd.domain import terms as terms_module
 from kmsd.domain.errors import KmsError
-from kmsd.domain.locate import LARGEST_DATE, Between, LocateQuery, matches, number, overdue, prepare, terms
+from kmsd.domain.locate import LARGEST_DATE, Between, LocateQuery, matches, overdue, prepare
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.terms import Term, number, terms
 from protocol.attributes import ATTRIBUTES, Attribute
 from protocol.enums import (
     BlockCipherMode,
@@ -29,6 +32,12 @@ from protocol.ttlv import Item, ItemType
 from tests.storage.samples import NOW, aes_key, custom, name
 
 MASK = CryptographicUsageMask
+
+
+def all_terms(obj: ManagedObject) -> frozenset[Term]:
+    own, kind = terms(obj)
+    assert not own & kind
+    return own | kind
 
 
 def link(kind: LinkType, to: str) -> Attribute:
@@ -261,16 +270,16 @@ def test_each_of_a_repeated_field_s_values_is_found() -> None:
 def test_an_attribute_that_is_not_searched_by_is_refused_and_not_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ATTRIBUTES, "Comment", replace(ATTRIBUTES["Comment"], searchable=False))
     # What other tests have asked of the attribute is remembered.
-    monkeypatch.setattr(locate, "_is_indexed", locate._is_indexed.__wrapped__)
+    monkeypatch.setattr(terms_module, "_is_indexed", terms_module._is_indexed.__wrapped__)
     comment = Attribute("Comment", "for nobody")
     with pytest.raises(KmsError) as refusal:
         prepare(asked(comment))
     assert refusal.value.reason == ResultReason.FEATURE_NOT_SUPPORTED
-    assert not any("nobody" in term for term, _ in terms(aes_key(comment)))
+    assert not any("nobody" in term for term, _ in all_terms(aes_key(comment)))
 
 
 def test_what_is_no_attribute_is_not_indexed() -> None:
-    assert not any(term.startswith("Strength") for term, _ in terms(aes_key(Attribute("Strength", 5))))
+    assert not any(term.startswith("Strength") for term, _ in all_terms(aes_key(Attribute("Strength", 5))))
 
 
 def test_a_value_of_no_kmip_type_is_a_mistake_of_ours() -> None:
@@ -282,9 +291,24 @@ def test_what_is_overdue_is_found_whatever_its_storage_status() -> None:
     search = overdue("acme", NOW)
     assert search.tenant == "acme"
     assert set(search.statuses) == {int(status) for status in StorageStatusMask}
-    due = {term for term, _ in terms(aes_key(Attribute("Activation Date", NOW)))}
-    not_due = {term for term, _ in terms(aes_key(Attribute("Activation Date", NOW + 1)))}
+    due = {term for term, _ in all_terms(aes_key(Attribute("Activation Date", NOW)))}
+    not_due = {term for term, _ in all_terms(aes_key(Attribute("Activation Date", NOW + 1)))}
     (between,) = search.conditions
     assert isinstance(between, Between)
     assert any(between.low <= term <= between.high for term in due)
     assert not any(between.low <= term <= between.high for term in not_due)
+
+
+def test_objects_that_differ_in_names_dates_and_links_are_of_one_kind() -> None:
+    one = aes_key(name("one"), Attribute("Activation Date", NOW), link(LinkType.PARENT_LINK, "p"))
+    other = aes_key(name("other"), created=NOW + 9)
+    assert terms(one).kind == terms(other).kind
+    assert terms(one).own != terms(other).own
+    longer = aes_key(Attribute("Fresh", False))
+    assert terms(longer).kind != terms(one).kind
+
+
+def test_a_kind_knows_masks_from_numbers() -> None:
+    (mask,) = prepare(asked(Attribute("Cryptographic Usage Mask", MASK.DECRYPT))).kind
+    assert isinstance(mask, locate.AllOf)
+    assert {(term, 0) for term in mask.terms} <= terms(KEY).kind

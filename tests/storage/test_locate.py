@@ -15,7 +15,7 @@ from kmsd.domain.objects import AttributeSet, ManagedObject
 from kmsd.storage import Store
 from kmsd.storage import query as sql
 from kmsd.storage.rows import encode
-from kmsd.storage.transaction import Unit
+from kmsd.storage.transaction import Change, Unit
 from protocol.attributes import Attribute
 from protocol.enums import (
     BlockCipherMode,
@@ -152,15 +152,23 @@ def test_sql_finds_what_the_domain_matches(store: Store, drawn: list[ManagedObje
     )
     for query in (replace(query, tenant=tenant) for query in wanted if not too_many_dates(query)):
         matching = [obj for _, obj in newest_first if matches(query, obj)]
-        assert store.count(query) == len(matching)
-        stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
-        expected = [obj.uid for obj in matching][query.offset_items : stop]
-        assert store.locate(query) == expected
-        assert store.locate(query, lambda _: True) == expected
-        accepted = {obj.uid for obj in matching[::2]}
-        kept = [obj.uid for obj in matching if obj.uid in accepted][query.offset_items : stop]
-        assert store.locate(query, lambda obj: obj.uid in accepted) == kept  # noqa: B023 - called at once
-        assert store.count(query, lambda obj: obj.uid in accepted) == len(accepted)  # noqa: B023
+        for streams in (sql.MOST_STREAMS, 1):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(sql, "MOST_STREAMS", streams)
+                check(store, query, matching)
+
+
+def check(store: Store, query: LocateQuery, matching: list[ManagedObject]) -> None:
+    assert store.count(query) == len(matching)
+    stop = None if query.maximum_items is None else query.offset_items + query.maximum_items
+    expected = [obj.uid for obj in matching][query.offset_items : stop]
+    assert store.locate(query) == expected
+    assert store.locate(query, lambda _: True) == expected
+    accepted = {obj.uid for obj in matching[::2]}
+    kept = [obj.uid for obj in matching if obj.uid in accepted][query.offset_items : stop]
+    assert store.locate(query, lambda obj: obj.uid in accepted) == kept
+    assert store.count(query, lambda obj: obj.uid in accepted) == len(accepted)
+    assert not store._reader.in_transaction
 
 
 def too_many_dates(query: LocateQuery) -> bool:
@@ -198,30 +206,105 @@ PLANS = {
 }
 
 
+def plans(store: Store, conditions: tuple[Attribute, ...], output: str, limit: int = -1) -> list[str]:
+    """How SQLite would run each statement of the search."""
+    connection, statements = store._reader, []
+    search = prepare(LocateQuery("acme", conditions))
+    connection.set_trace_callback(statements.append)
+    try:
+        if output == "count":
+            sql.count(connection, search)
+        else:
+            list(sql.select(connection, search, output, limit))
+    finally:
+        connection.set_trace_callback(None)
+    found = []
+    for text in statements:
+        if text.startswith("SELECT"):
+            explained = connection.execute("EXPLAIN QUERY PLAN " + text, [None] * text.count("?"))
+            found += [row[3] for row in explained]
+    return found
+
+
 @pytest.mark.parametrize("output", ["uid", "object", "count"])
+@pytest.mark.parametrize("streams", [sql.MOST_STREAMS, 0])
 @pytest.mark.parametrize("conditions", PLANS.values(), ids=PLANS)
-def test_no_statement_scans_a_table(store: Store, conditions: tuple[Attribute, ...], output: str) -> None:
-    connection = store._reader
-    text, values = sql.locate(connection, prepare(LocateQuery("acme", conditions)), output)
-    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, values)]
+def test_no_statement_scans_a_table(
+    store: Store, monkeypatch: pytest.MonkeyPatch, conditions: tuple[Attribute, ...], streams: int, output: str
+) -> None:
+    monkeypatch.setattr(sql, "MOST_STREAMS", streams)
+    add(store, aes_key())
+    plan = plans(store, conditions, output)
     assert plan
-    assert not [step for step in plan if step.startswith("SCAN")]
-    if conditions not in ((), PLANS["undefined date"]):
+    # What is counted has been limited, and json_each is a list of ours.
+    assert not [step for step in plan if step.startswith("SCAN") and step not in SMALL]
+    if prepare(LocateQuery("acme", conditions)).conditions and conditions != PLANS["undefined date"]:
         assert any(step.startswith("SEARCH d USING PRIMARY KEY (tenant=? AND term") for step in plan)
         assert "SEARCH objects USING INTEGER PRIMARY KEY (rowid=?)" in plan
 
 
-@pytest.mark.parametrize("conditions", [PLANS["everything"], PLANS["custom attribute"]])
+SMALL = ("SCAN anon_1", "SCAN anon_1 VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)")
+
+
+@pytest.mark.parametrize("conditions", [PLANS["everything"], PLANS["custom attribute"], PLANS["mask"]])
 def test_the_newest_come_from_the_index_without_sorting(store: Store, conditions: tuple[Attribute, ...]) -> None:
-    connection = store._reader
-    text, values = sql.locate(connection, prepare(LocateQuery("acme", conditions)), "uid", 100)
-    plan = [row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + text, values)]
-    assert not [step for step in plan if "TEMP B-TREE" in step]
+    add(store, aes_key())
+    assert not [step for step in plans(store, conditions, "uid", 100) if "TEMP B-TREE" in step]
+
+
+def test_a_page_of_many_kinds_is_read_no_further_than_needed(store: Store) -> None:
+    """Two kinds of many objects each: the work for the newest few does not grow with the objects."""
+
+    def steps(tenant: str, number: int) -> int:
+        keys = [aes_key(Attribute("Fresh", age % 2 == 0), tenant=tenant, created=NOW + age) for age in range(number)]
+        add(store, *keys)
+        done = 0
+
+        def count_steps() -> None:
+            nonlocal done
+            done += 1
+
+        store._reader.set_progress_handler(count_steps, 1)
+        try:
+            query = LocateQuery(tenant, (Attribute("Object Type", ObjectType.SYMMETRIC_KEY),), maximum_items=4)
+            assert store.locate(query) == [key.uid for key in keys[:-5:-1]]
+        finally:
+            store._reader.set_progress_handler(None, 1)
+        return done
+
+    assert steps("forty", 40) == steps("four hundred", 400)
+
+
+def test_an_object_that_changes_is_found_by_its_new_kind_alone(store: Store) -> None:
+    key = replace(aes_key(tenant="changing"), version=1)
+    add(store, key)
+    changed = key.set("Fresh", False)
+    assert store._transactions.write([Unit((), (Change(encode(key, 1), encode(changed, 2)),), ())]) == [None]
+    for fresh in (True, False):
+        query = LocateQuery("changing", (Attribute("Fresh", fresh),))
+        assert store.locate(query) == ([] if fresh else [key.uid])
+        assert store.count(query) == (0 if fresh else 1)
+
+
+def test_kinds_are_a_tenants_own(store: Store) -> None:
+    add(store, aes_key(tenant="one of two"), aes_key(tenant="two of two"))
+    for tenant in ("one of two", "two of two"):
+        assert len(store.locate(LocateQuery(tenant, (Attribute("Fresh", True),)))) == 1
+
+
+def test_a_kind_that_was_rolled_back_is_made_again(store: Store) -> None:
+    transactions = store._transactions
+    entry = encode(aes_key(Attribute("Lease Time", 12345), tenant="rolled back"), 1)
+    transactions.begin()
+    assert transactions.fill([Unit((entry,), (), ())]) == [None]
+    transactions._end("ROLLBACK")
+    assert transactions.write([Unit((entry,), (), ())]) == [None]
+    assert store.locate(LocateQuery("rolled back", (Attribute("Lease Time", 12345),))) == [entry.row.uid]
 
 
 def test_the_rarest_condition_leads(store: Store) -> None:
     add(store, *[aes_key(tenant="rare") for _ in range(20)], rare := aes_key(name("rare"), tenant="rare"))
-    query = LocateQuery("rare", (Attribute("Object Type", ObjectType.SYMMETRIC_KEY), name("rare")))
+    query = LocateQuery("rare", (Attribute("Initial Date", NOW), name("rare")))
     driver, _ = sql._choose(store._reader, prepare(query))
     assert "trare" in str(driver)
     assert store.locate(query) == [rare.uid]

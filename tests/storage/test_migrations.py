@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
+from kmsd.domain.objects import AttributeSet
 from kmsd.storage import SchemaError, Store, migrate
+from kmsd.storage.rows import encode
 from kmsd.storage.schema import metadata
+from kmsd.storage.transaction import Unit
 from kmsd.storage.upgrade import MIGRATIONS, REVISION, REVISIONS, upgrade
+from protocol.attributes import Attribute
+from protocol.enums import ObjectType
+from tests.storage.samples import NOW, aes_key, custom, name
 
 
 def description(path: Path) -> dict[str, object]:
@@ -98,6 +105,40 @@ def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
     migrate(tmp_path / "old.db")
     migrate(tmp_path / "new.db")
     assert description(tmp_path / "old.db") == description(tmp_path / "new.db")
+
+
+def rows(path: Path, table: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.execute(f"SELECT * FROM {table}").fetchall())
+
+
+def test_the_objects_of_an_older_store_are_found_as_before(tmp_path: Path) -> None:
+    """Revision 0003 divides the terms into those of an object and those of its kind, as a new store has them."""
+    keys = [
+        aes_key(name("one"), Attribute("Activation Date", NOW)),
+        aes_key(Attribute("Fresh", False), custom("x-team", "storage")),
+        aes_key(name("one"), tenant="bank"),
+        replace(aes_key(), object_type=ObjectType.OPAQUE_OBJECT, state=None, attributes=AttributeSet()),
+    ]
+    entries = [encode(key, 1) for key in keys]
+    with Store.open(tmp_path / "new.db") as store:
+        assert store._transactions.write([Unit(tuple(entries), (), ())]) == [None]
+    upgrade(tmp_path / "old.db", revision="0002")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection, connection:
+        for number, entry in enumerate(entries, start=1):
+            marks = ", ".join("?" * (len(entry.row) + 1))
+            connection.execute(f"INSERT INTO objects VALUES ({marks})", (number, *entry.row))
+            for term, instance in entry.terms.own | entry.terms.kind:
+                term_row = (entry.row.tenant, term, entry.row.created, number, instance)
+                connection.execute("INSERT INTO terms VALUES (?, ?, ?, ?, ?)", term_row)
+            for held in entry.names:
+                connection.execute("INSERT INTO names VALUES (?, ?, ?)", (entry.row.tenant, held, number))
+    migrate(tmp_path / "old.db")
+    assert description(tmp_path / "old.db") == description(tmp_path / "new.db")
+    for table in ("objects", "terms", "names", "kinds", "kind_terms"):
+        assert rows(tmp_path / "old.db", table) == rows(tmp_path / "new.db", table)
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
