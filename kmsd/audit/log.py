@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from kmsd.domain.records import AuditRecord
 
-FIELDS = tuple(field.name for field in fields(AuditRecord))
+FIELDS = AuditRecord._fields
 
 
 MOST_OBJECTS = 16

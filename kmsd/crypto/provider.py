@@ -7,7 +7,7 @@ thread. A stored key is used with a permit only (`kmsd.domain.usage.permit`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
@@ -25,8 +25,7 @@ from protocol.enums import (
 from protocol.structures import CryptographicParameters
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReference:
+class KeyReference(NamedTuple):
     """Whose key it is: bound into sealed material, so that blobs cannot be swapped between objects."""
 
     tenant: str
@@ -37,8 +36,7 @@ class KeyReference:
     """Cryptographic Length in bits; 0 where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(NamedTuple):
     """A key that was made or stored: its material and what KMIP wants said about it."""
 
     material: Material
@@ -48,8 +46,7 @@ class NewKey:
     """SHA-256 of the plaintext in its default Key Format Type; None where the plaintext never left the HSM."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encrypted:
+class Encrypted(NamedTuple):
     """What Encrypt gives: `iv` only where the provider chose it, `tag` only for authenticated encryption."""
 
     data: bytes

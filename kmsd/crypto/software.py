@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -130,8 +129,8 @@ class SoftwareProvider:
         length = asymmetric.size_of(key)
         spki = asymmetric.spki(asymmetric.public_of(key))
         return (
-            self._keep(replace(public, length=length), spki, KeyFormatType.X_509),
-            self._keep(replace(private, length=length), asymmetric.pkcs8(key), KeyFormatType.PKCS_8),
+            self._keep(public._replace(length=length), spki, KeyFormatType.X_509),
+            self._keep(private._replace(length=length), asymmetric.pkcs8(key), KeyFormatType.PKCS_8),
         )
 
     def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
@@ -146,7 +145,7 @@ class SoftwareProvider:
             parsed = keyformats.parse(
                 reference.object_type, format_, plaintext, reference.algorithm, reference.length or None
             )
-            reference = replace(reference, length=parsed.length)
+            reference = reference._replace(length=parsed.length)
         return self._keep(reference, plaintext, format_)
 
     def take_wrapped(self, use: KeyUse, wrapped: bytes, reference: KeyReference) -> None:

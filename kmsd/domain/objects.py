@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 from protocol.attributes import Attribute
@@ -99,7 +100,7 @@ class AttributeSet:
 
     def set(self, name: str, value: Any) -> AttributeSet:
         """Give the standard attribute this single value; None removes it."""
-        return self._changed(name, () if value is None else (Attribute(name, value),))
+        return self._changed(name, () if value is None else _single(name, value))
 
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
@@ -109,7 +110,7 @@ class AttributeSet:
             if value is None:
                 by_key.pop(name, None)
             else:
-                by_key[name] = (Attribute(name, value),)
+                by_key[name] = _single(name, value)
         changed._by_key = by_key
         return changed
 
@@ -128,6 +129,16 @@ class AttributeSet:
 
     def remove(self, key: str) -> AttributeSet:
         return self._changed(key, ())
+
+
+def _single(name: str, value: Any) -> tuple[Attribute, ...]:
+    return _number(name, value) if isinstance(value, int) else (Attribute(name, value),)
+
+
+# Most attributes are one number, and most objects have the same ones. typed: True is not 1.
+@lru_cache(maxsize=4096, typed=True)
+def _number(name: str, value: int) -> tuple[Attribute, ...]:
+    return (Attribute(name, value),)
 
 
 @dataclass(frozen=True, slots=True)

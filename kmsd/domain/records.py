@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(NamedTuple):
     """One outcome of one request item: who asked what of which object, from where, and how it ended.
 
     `time` is in microseconds since 1970, UTC. The store gives each record its sequence number when it

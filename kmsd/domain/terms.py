@@ -184,18 +184,18 @@ def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
         else:
             # The same number as an Integer and as an Enumeration are two values.
             found.append((f"{path}:{value.type:X}", _scalar(value.value)))
-    elif is_dataclass(value):
-        structure: Any = type(value)
-        for name in _field_names(structure):
+    else:
+        prefix = f"{path}/" if path else ""
+        for name in _field_names(type(value)):
             part = getattr(value, name)
             if part is not None:
-                _collect(part, f"{path}/{name}" if path else name, found)
-    else:
-        raise TypeError(f"no attribute value: {type(value).__name__}")
+                _collect(part, prefix + name, found)
 
 
 @lru_cache(maxsize=256)
 def _field_names(structure: type) -> tuple[str, ...]:
+    if not is_dataclass(structure):
+        raise TypeError(f"no attribute value: {structure.__name__}")
     return tuple(field.name for field in fields(structure))
 
 

@@ -5,8 +5,9 @@ KMIP 1.4 §3.22 (State), §3.19 (Cryptographic Usage Mask), §3.25-3.27 (dates),
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import ManagedObject, Material, ProtectionLevel
@@ -55,8 +56,7 @@ _STATES: dict[bool, frozenset[State]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUse:
+class KeyUse(NamedTuple):
     """A permit to use one key for one purpose with these parameters."""
 
     tenant: str

@@ -96,7 +96,7 @@ class Dispatcher:
         except Refused as refused:
             item = failure(None, None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "")
             record = self._outcomes.record("", "", address, CONNECT, item, ())
-            await self._outcomes.note([replace(record, detail=str(refused))])
+            await self._outcomes.note([record._replace(detail=str(refused))])
             raise
 
     async def reject(self, peer: Peer, error: ProtocolError) -> bytes:

@@ -7,7 +7,6 @@ that is what the client hears.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 
 import structlog
 import trio
@@ -93,7 +92,7 @@ class Outcomes:
         try:
             await self._services.store.commit(UnitOfWork(records))
         except Exception as error:
-            log.error("not audited", records=[asdict(record) for record in records], traceback=render(error))
+            log.error("not audited", records=[record._asdict() for record in records], traceback=render(error))
 
 
 class Mark:

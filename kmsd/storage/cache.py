@@ -19,11 +19,12 @@ class CachedObject:
 class ObjectCache:
     """The least recently used go first. Used by one thread, but for `peek`."""
 
-    __slots__ = ("_entries", "_limit")
+    __slots__ = ("_entries", "_limit", "_missing")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._entries: OrderedDict[tuple[str, str], CachedObject] = OrderedDict()
+        self._missing: tuple[int, set[tuple[str, str]]] = (0, set())
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -49,8 +50,19 @@ class ObjectCache:
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
+    def is_missing(self, tenant: str, uid: str, epoch: int) -> bool:
+        """Whether it is known that there was no such object under this data_version."""
+        known, keys = self._missing
+        return known == epoch and (tenant, uid) in keys
+
+    def put_missing(self, tenant: str, uid: str, epoch: int) -> None:
+        if self._missing[0] != epoch or len(self._missing[1]) >= self._limit:
+            self._missing = (epoch, set())
+        self._missing[1].add((tenant, uid))
+
     def drop(self, tenant: str, uid: str) -> None:
         self._entries.pop((tenant, uid), None)
 
     def clear(self) -> None:
         self._entries.clear()
+        self._missing = (0, set())

@@ -62,7 +62,7 @@ def held_names(obj: ManagedObject) -> frozenset[str]:
 
 
 def encode(obj: ManagedObject, version: int) -> Entry:
-    for key in obj.attributes.keys():  # noqa: SIM118 - iterating gives instances
+    for key, _ in obj.attributes.items():
         if key not in ATTRIBUTES and spec_of(key) is None:
             # The codec leaves out what no version knows; a store must not.
             raise ValueError(f"{obj.uid!r}: no attribute {key!r}")

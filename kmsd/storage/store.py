@@ -117,8 +117,11 @@ class Store:
                 cached.epoch = epoch
                 return cached.object
             self._cache.drop(tenant, uid)
+        elif self._cache.is_missing(tenant, uid, epoch):
+            return None
         row = self._read(sql.GET.sql, (uid, tenant)).fetchone()
         if row is None:
+            self._cache.put_missing(tenant, uid, epoch)
             return None
         obj = decode(row)
         if len(row[9]) + len(row[12] or b"") <= CACHED_BYTES:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kmsd.domain.records import AuditRecord
 from kmsd.domain.terms import Term
@@ -29,16 +29,14 @@ KNOWN_KINDS = 1024
 """Kinds whose row ids are kept in memory; they never change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A changed object: what is stored must still be `before`, whose version is one less."""
 
     before: Entry
     after: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """A unit of work as rows."""
 
     inserts: tuple[Entry, ...]
@@ -99,6 +97,9 @@ class Transactions:
     def fill(self, units: Sequence[Unit]) -> Outcomes:
         """Write the units that are not refused; what became of each."""
         outcomes: Outcomes = []
+        # What no unit of the group can ask for: written at the end, in as few calls as there are tables.
+        terms: list[_TermRow] = []
+        records: list[AuditRecord] = []
         try:
             for unit in units:
                 try:
@@ -106,8 +107,12 @@ class Transactions:
                 except (ConflictError, DuplicateNameError) as refusal:
                     outcomes.append(refusal)
                     continue
-                self._apply(unit, identities)
+                if identities or unit.inserts:
+                    self._apply(unit, identities, terms)
+                records += unit.records
                 outcomes.append(None)
+            self._connection.executemany(sql.INSERT_TERM.sql, terms)
+            self._connection.executemany(sql.INSERT_AUDIT.sql, records)
         except BaseException:
             self._end("ROLLBACK")
             raise
@@ -192,7 +197,7 @@ class Transactions:
                 raise ConflictError(f"{entry.row.uid!r} exists")
         return identities
 
-    def _apply(self, unit: Unit, identities: list[int]) -> None:
+    def _apply(self, unit: Unit, identities: list[int], new_terms: list[_TermRow]) -> None:
         execute, executemany = self._connection.execute, self._connection.executemany
         for change in unit.changes:
             # First, since a name may go from one object of the unit to another.
@@ -201,18 +206,17 @@ class Transactions:
             executemany(sql.DELETE_NAME.sql, [(tenant, name) for name in gone])
         for entry in unit.inserts:
             row_id = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry))).lastrowid
-            executemany(sql.INSERT_TERM.sql, _term_rows(entry, row_id))
-            executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
+            new_terms += _term_rows(entry, row_id)
+            if entry.names:
+                executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
         for change, row_id in zip(unit.changes, identities, strict=True):
             after = change.after.row
             execute(sql.UPDATE_OBJECT.sql, (*after[2:], self._kind(change.after), row_id))
             old, new = _term_rows(change.before, row_id), _term_rows(change.after, row_id)
             executemany(sql.DELETE_TERM.sql, old - new)
-            executemany(sql.INSERT_TERM.sql, new - old)
+            new_terms += new - old
             gained = change.after.names - change.before.names
             executemany(sql.INSERT_NAME.sql, [(after.tenant, name, row_id) for name in gained])
-        if unit.records:
-            executemany(sql.INSERT_AUDIT.sql, [audit_row(record) for record in unit.records])
 
     def _kind(self, entry: Entry) -> int:
         """The row id of the object's kind, which is made with its first object."""
@@ -235,21 +239,10 @@ class Transactions:
         return identity
 
 
-def audit_row(record: AuditRecord) -> tuple[object, ...]:
-    return (
-        record.time,
-        record.tenant,
-        record.client,
-        record.address,
-        record.operation,
-        record.uid,
-        record.result,
-        record.reason,
-        record.detail,
-    )
+_TermRow = tuple[str, str, int, int | None, int]
 
 
-def _term_rows(entry: Entry, row_id: int | None) -> set[tuple[str, str, int, int | None, int]]:
+def _term_rows(entry: Entry, row_id: int | None) -> set[_TermRow]:
     tenant, created = entry.row.tenant, entry.row.created
     return {(tenant, term, created, row_id, instance) for term, instance in entry.terms.own}
 

@@ -143,7 +143,7 @@ def test_a_wrapped_key_is_bound_to_its_object(ring: TenantKeyRing) -> None:
     with pytest.raises(SealError):
         encrypted(replace(first, new=second.new))
     with pytest.raises(SealError):
-        encrypted(replace(first, reference=replace(first.reference, tenant="bank")))
+        encrypted(replace(first, reference=first.reference._replace(tenant="bank")))
 
 
 def test_an_altered_wrapped_key_does_not_open(ring: TenantKeyRing) -> None:
@@ -152,7 +152,7 @@ def test_an_altered_wrapped_key_does_not_open(ring: TenantKeyRing) -> None:
     material = key.new.material
     for blob in (material.blob[:-1] + bytes([material.blob[-1] ^ 1]), material.blob[:-1], b""):
         with pytest.raises(SealError):
-            encrypted(replace(key, new=replace(key.new, material=replace(material, blob=blob))))
+            encrypted(replace(key, new=key.new._replace(material=replace(material, blob=blob))))
 
 
 def test_a_key_of_another_tenants_key_encryption_key_does_not_open(ring: TenantKeyRing) -> None:
@@ -162,10 +162,10 @@ def test_a_key_of_another_tenants_key_encryption_key_does_not_open(ring: TenantK
     provider = provider_of(ring, sealer)
     key = generated(provider, Algorithm.AES, 256)
     wrapped = sealer.open(key.reference, KeyFormatType.RAW, key.new.material.blob)
-    theirs = replace(key.reference, tenant="bank")
+    theirs = key.reference._replace(tenant="bank")
     forged = Material("wrapped", sealer.seal(theirs, KeyFormatType.RAW, wrapped), KeyFormatType.RAW)
     with pytest.raises(SealError):
-        encrypted(replace(key, reference=theirs, new=replace(key.new, material=forged)))
+        encrypted(replace(key, reference=theirs, new=key.new._replace(material=forged)))
 
 
 def test_generating_leaves_nothing_in_the_token(ring: TenantKeyRing) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -57,7 +56,7 @@ def _secret(reference: KeyReference, plaintext: bytes, format_: KeyFormatType, a
     parsed = keyformats.parse(reference.object_type, format_, plaintext, reference.algorithm, reference.length or None)
     value = plaintext if hashing is None else table.hmac_value(hashing, plaintext)
     return Taken(
-        replace(reference, length=parsed.length),
+        reference._replace(length=parsed.length),
         secret_template(kind.key_type, value),
         Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities),
         KeyFormatType.RAW,
@@ -79,7 +78,7 @@ def _private(reference: KeyReference, plaintext: bytes, format_: KeyFormatType |
     if table.PRIVATE_TYPES.get(reference.algorithm or CryptographicAlgorithm.RSA) != key_type:
         raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
     return Taken(
-        replace(reference, length=key.key_size),
+        reference._replace(length=key.key_size),
         private_template(key),
         Shape(ObjectClass.PRIVATE_KEY, key_type, table.PRIVATE[key_type]),
         KeyFormatType.PKCS_8,

@@ -7,7 +7,6 @@ material and work in software, through the software provider. What the token's s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from hmac import compare_digest
 from typing import TypeVar
 
@@ -108,11 +107,11 @@ class HsmProvider:
                 raise UnsupportedError(f"the token makes no RSA keys of {length} bits")
         else:
             raise UnsupportedError("the token makes no key pairs of this algorithm")
-        private = replace(private, length=length)
+        private = private._replace(length=length)
         spki, material = self._run(
             lambda lease: self._keeper.generate_pair(lease, private, key_type, curve), repeatable=False
         )
-        new_public = self._software.store(replace(public, length=length), spki, KeyFormatType.X_509)
+        new_public = self._software.store(public._replace(length=length), spki, KeyFormatType.X_509)
         return new_public, NewKey(material, length, None)
 
     def store(self, reference: KeyReference, plaintext: bytes, format_: KeyFormatType | None) -> NewKey:
