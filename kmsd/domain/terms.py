@@ -186,7 +186,8 @@ def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
             found.append((f"{path}:{value.type:X}", _scalar(value.value)))
     else:
         prefix = f"{path}/" if path else ""
-        for name in _field_names(type(value)):
+        structure: Any = type(value)
+        for name in _field_names(structure):
             part = getattr(value, name)
             if part is not None:
                 _collect(part, prefix + name, found)
