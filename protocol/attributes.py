@@ -109,24 +109,23 @@ class Template:
 
 def dump_attributes(attributes: tuple[Attribute, ...]) -> bytes:
     """Attributes as bytes that depend on no version: 1.x Attribute structures one after another, for the store."""
-    return b"".join(
-        [
-            _dump_number(a.name, a.value) if isinstance(a.value, int) and a.index is None else _dump(a)
-            for a in attributes
-        ]
-    )
-
-
-def _dump(attribute: Attribute) -> bytes:
+    write = _codec(ANY).write_list
     out: list[bytes] = []
-    _codec(ANY).write_list((attribute,), out)
+    for attribute in attributes:
+        value = attribute.value
+        if isinstance(value, int) and attribute.index is None:
+            out.append(_dump_number(attribute.name, value))
+        else:
+            write((attribute,), out)
     return b"".join(out)
 
 
 # Most attributes are one number, and most objects have the same ones. typed: True is not 1.
 @lru_cache(maxsize=1024, typed=True)
 def _dump_number(name: str, value: int) -> bytes:
-    return _dump(Attribute(name, value))
+    out: list[bytes] = []
+    _codec(ANY).write_list((Attribute(name, value),), out)
+    return b"".join(out)
 
 
 def load_attributes(data: bytes) -> tuple[Attribute, ...]:

@@ -108,7 +108,7 @@ class Batch:
 class Context:
     """One batch item's view. `touched` are the identifiers for the audit record."""
 
-    __slots__ = ("_item", "batch", "operation", "services", "tenant", "touched")
+    __slots__ = ("_item", "batch", "operation", "rules", "services", "tenant", "touched")
 
     def __init__(self, batch: Batch, operation: Operation) -> None:
         self.batch = batch
@@ -117,6 +117,8 @@ class Context:
         self.operation = operation
         self.touched: dict[str, None] = {}  # in this order
         self._item: dict[str, ManagedObject] = {}
+        self.rules: tuple[ManagedObject | None] | None = None
+        """What holds the tenant's rules, once they have been looked for (kmsd.operations.tenant_rules)."""
 
     @property
     def now(self) -> int:

@@ -103,7 +103,9 @@ def _holder(ctx: Context) -> ManagedObject | None:
 
 
 def _value(ctx: Context, reference: AttributeReference) -> bytes | None:
-    holder = _holder(ctx)
+    if ctx.rules is None:
+        ctx.rules = (_holder(ctx),)
+    (holder,) = ctx.rules
     item = holder.attributes.get(reference.key) if holder is not None else None
     return None if item is None else item.value
 

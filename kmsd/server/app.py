@@ -7,7 +7,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +29,6 @@ from kmsd.operations.tickets import Tickets
 from kmsd.scheduler.runner import Scheduler
 from kmsd.server import systemd
 from kmsd.server.dispatcher import Dispatcher
-from kmsd.server.http import serve_http
 from kmsd.server.identity import Peers
 from kmsd.server.listeners import Handler, Server, open_listeners, run_until_signal
 from kmsd.server.notices import Notices
@@ -82,7 +81,6 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
         dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
         tls = CurrentContext(_context(settings))
         ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits)
-        https = partial(ttlv, converse=partial(serve_http, threads=trio.CapacityLimiter(_TEXT_THREADS)))
         server = Server(ttlv, settings.limits)
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
@@ -97,16 +95,24 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
                 await later.start(Scheduler(services, store.leadership()).run)
-                await _serve_ports(server, https, settings, ready)
+                await _serve_ports(server, ttlv, settings, ready)
                 # What has begun is finished while there is a store.
                 later.cancel_scope.cancel()
             # The last connection has ended; what it asked to be written is written.
             nursery.cancel_scope.cancel()
 
 
-async def _serve_ports(server: Server, https: Handler, settings: Settings, ready: Callable[[], None]) -> None:
+async def _serve_ports(
+    server: Server, ttlv: Callable[..., Awaitable[None]], settings: Settings, ready: Callable[[], None]
+) -> None:
     listeners = _listeners(settings)
-    handlers = {listener: https for listener, protocol in listeners if protocol == "https"}
+    handlers: dict[socket.socket, Handler] = {}
+    if any(protocol == "https" for _, protocol in listeners):
+        # 1.3 MiB of h11 and XML, for those who have the profile.
+        from kmsd.server.http import serve_http  # noqa: PLC0415
+
+        https = partial(ttlv, converse=partial(serve_http, threads=trio.CapacityLimiter(_TEXT_THREADS)))
+        handlers = {listener: https for listener, protocol in listeners if protocol == "https"}
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(server.serve, [listener for listener, _ in listeners], handlers=handlers))
         for listener, protocol in listeners:
