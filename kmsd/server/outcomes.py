@@ -64,8 +64,9 @@ class Outcomes:
         batch.on_rollback.clear()
         if events and self._services.watcher is not None:
             self._services.watcher.happened(batch.tenant.name, events)
-        calls, batch.after_commit = batch.after_commit, []
-        await _run(calls, "not finished after its commit", batch)
+        if batch.after_commit:
+            calls, batch.after_commit = batch.after_commit, []
+            await _run(calls, "not finished after its commit", batch)
 
     def _events(self, batch: Batch) -> list[tuple[ManagedObject | None, ManagedObject]]:
         """The objects of the tenant before and after this commit, where somebody watches them."""

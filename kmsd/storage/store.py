@@ -222,9 +222,9 @@ class Store:
         """
         if not work:
             return
-        inserts = tuple(_bounded(encode(obj, 1)) for obj in work.inserts)
-        changes = tuple(self._change(obj) for obj in work.updates)
-        await self._writer.commit(Unit(inserts, changes, tuple(work.records)))
+        inserts = [_bounded(encode(obj, 1)) for obj in work.inserts]
+        changes = [self._change(obj) for obj in work.updates]
+        await self._writer.commit(Unit(inserts, changes, work.records))
 
     def _change(self, obj: ManagedObject) -> Change:
         before = self.get(obj.tenant, obj.uid)

@@ -39,9 +39,9 @@ class Change(NamedTuple):
 class Unit(NamedTuple):
     """A unit of work as rows."""
 
-    inserts: tuple[Entry, ...]
-    changes: tuple[Change, ...]
-    records: tuple[AuditRecord, ...]
+    inserts: Sequence[Entry]
+    changes: Sequence[Change]
+    records: Sequence[AuditRecord]
 
 
 class Transactions:
@@ -102,17 +102,19 @@ class Transactions:
         records: list[AuditRecord] = []
         try:
             for unit in units:
-                try:
-                    identities = self._check(unit)
-                except (ConflictError, DuplicateNameError) as refusal:
-                    outcomes.append(refusal)
-                    continue
-                if identities or unit.inserts:
+                if unit.inserts or unit.changes:
+                    try:
+                        identities = self._check(unit)
+                    except (ConflictError, DuplicateNameError) as refusal:
+                        outcomes.append(refusal)
+                        continue
                     self._apply(unit, identities, terms)
                 records += unit.records
                 outcomes.append(None)
-            self._connection.executemany(sql.INSERT_TERM.sql, terms)
-            self._connection.executemany(sql.INSERT_AUDIT.sql, records)
+            if terms:
+                self._connection.executemany(sql.INSERT_TERM.sql, terms)
+            if records:
+                self._connection.executemany(sql.INSERT_AUDIT.sql, records)
         except BaseException:
             self._end("ROLLBACK")
             raise

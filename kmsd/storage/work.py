@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
@@ -47,12 +47,12 @@ class UnitOfWork:
         return self._inserts.get(uid) or self._updates.get(uid)
 
     @property
-    def inserts(self) -> list[ManagedObject]:
-        return list(self._inserts.values())
+    def inserts(self) -> Collection[ManagedObject]:
+        return self._inserts.values()
 
     @property
-    def updates(self) -> list[ManagedObject]:
-        return list(self._updates.values())
+    def updates(self) -> Collection[ManagedObject]:
+        return self._updates.values()
 
     @property
     def records(self) -> list[AuditRecord]:

@@ -104,7 +104,8 @@ class Writer:
         if not self._accepting:
             raise StoreClosedError("the store's writer is not running")
         self._waiting.append(_Waiting(unit, trio.lowlevel.current_task()))
-        self._idle.unpark()
+        if self._idle:
+            self._idle.unpark()
         await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
 
     async def _gather(self) -> None:
