@@ -61,10 +61,9 @@ def _move(key: ManagedObject, event: Event) -> ManagedObject:
 
 def begin(key: ManagedObject, now: int) -> ManagedObject:
     """A new object: Initial Date, and Active at once where its Activation Date has come (KMIP 1.4 §3.22, 1)."""
-    key = key.set_all({"Initial Date": now, "Last Change Date": now})
-    if key.object_type in STATELESS:
-        return replace(key, state=None)
-    return advance(replace(key, state=State.PRE_ACTIVE), now)
+    attributes = key.attributes.set_all({"Initial Date": now, "Last Change Date": now})
+    state = None if key.object_type in STATELESS else State.PRE_ACTIVE
+    return advance(key.changed(state, attributes, key.material), now)
 
 
 def advance(key: ManagedObject, now: int) -> ManagedObject:

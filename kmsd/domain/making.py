@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from kmsd.domain import attribute_rules, lifecycle
 from kmsd.domain.algorithms import CURVE_BY_LENGTH, CURVE_LENGTHS, EC_ALGORITHMS, FIXED_LENGTHS, IMPLIED_CURVES
@@ -203,7 +202,7 @@ def with_material(
             ),
         )
     attributes = attributes.set("Key Format Type", shown)
-    return replace(key, attributes=attributes, material=material)
+    return key.changed(key.state, attributes, material)
 
 
 def domain_parameters(

@@ -177,19 +177,22 @@ class ManagedObject:
     def names(self) -> list[str]:
         return [name.name_value for name in self.attributes.values("Name")]
 
-    def with_attributes(self, attributes: AttributeSet) -> ManagedObject:
-        # As dataclasses.replace, at a fifth of its cost.
+    def changed(self, state: State | None, attributes: AttributeSet, material: Material | None) -> ManagedObject:
+        """As dataclasses.replace, at a fifth of its cost."""
         return ManagedObject(
             self.uid,
             self.tenant,
             self.owner,
             self.object_type,
             self.protection,
-            self.state,
+            state,
             attributes,
-            self.material,
+            material,
             self.version,
         )
+
+    def with_attributes(self, attributes: AttributeSet) -> ManagedObject:
+        return self.changed(self.state, attributes, self.material)
 
     def set(self, name: str, value: Any) -> ManagedObject:
         return self.with_attributes(self.attributes.set(name, value))
