@@ -116,9 +116,17 @@ def _read_field(source: Source, row: Field) -> None:
             source.put(f"{'el' if number else ''}if {condition}:")
             source.put(*("    " + line for line in (*lines, f"o.{row.name} = {expression}", *_NEXT)))
     if row.required:
-        source.put(f"else: error = missing(tt); tt = {row.tag << 8:#x}; raise error")
+        source.put(f"else: error = missing(tt); tt = {_tag(source, row) << 8:#x}; raise error")
     else:
         source.put(f"else: o.{row.name} = {row.default!r}")
+
+
+def _tag(source: Source, row: Field) -> int:
+    """What the field is called in an error: some forms have one tag of their own in this version; 0 for the others."""
+    if row.tag or not isinstance(row.kind, Formed):
+        return row.tag
+    heads = form_of(source, row.kind).heads
+    return heads[0] >> 8 if len(heads) == 1 else 0
 
 
 def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str, ...], str]]:

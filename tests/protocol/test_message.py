@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol import ttlv
+from protocol.compiler import decode
 from protocol.enums import (
     AsynchronousIndicator,
     CredentialType,
@@ -34,6 +35,7 @@ from protocol.operations import OPERATIONS
 from protocol.operations.activate import ActivateRequest, ActivateResponse
 from protocol.operations.create import CreateResponse
 from protocol.operations.get import GetRequest
+from protocol.operations.register import RegisterRequest
 from protocol.structures import Credential, UsernameAndPassword
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_2, V1_4, V2_0, V2_1, ProtocolVersion
@@ -92,6 +94,13 @@ def test_the_asynchronous_indicator_is_a_boolean_until_1_4_and_an_enumeration_fr
     data = data.replace(major + b"\1", major + b"\2").replace(minor + b"\4", minor + b"\1")
     with pytest.raises(ProtocolError, match="in its place is Boolean AsynchronousIndicator"):
         decode_request(data)
+
+
+@pytest.mark.parametrize(("version", "tag"), [(V1_4, "TemplateAttribute"), (V2_0, "Attributes")])
+def test_a_missing_template_is_called_by_its_name(version: ProtocolVersion, tag: str) -> None:
+    payload = Item(Tag.REQUEST_PAYLOAD, ItemType.STRUCTURE, (Item(Tag.OBJECT_TYPE, ItemType.ENUMERATION, 2),))
+    with pytest.raises(ProtocolError, match=f"^RequestPayload.{tag}: missing"):
+        decode(RegisterRequest, ttlv.encode(payload), version)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, -1])
