@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kmsd.crypto.errors import InvalidParametersError, TagLengthError, UnsupportedError
+from kmsd.crypto.errors import (
+    CryptographicFailureError,
+    InvalidParametersError,
+    TagLengthError,
+    UnsupportedError,
+)
 from protocol.enums import BlockCipherMode as Mode
 from protocol.enums import CryptographicAlgorithm as Algorithm
 from protocol.enums import PaddingMethod
@@ -117,6 +122,13 @@ class CipherScheme(NamedTuple):
             return _AUTHENTICATION[self.mode].ivs
         return range(self.iv_length, self.iv_length + 1)
 
+    def divided(self, whole: bytes) -> tuple[bytes, bytes]:
+        """(data, tag) of data with its tag behind it. Raises CryptographicFailureError where that is too short."""
+        end = len(whole) - self.tag_length
+        if end < 1:
+            raise CryptographicFailureError()
+        return whole[:end], whole[end:]
+
 
 def cipher_scheme(parameters: CryptographicParameters, algorithm: Algorithm | None) -> CipherScheme:
     """Encrypt and Decrypt with a key of this algorithm.
@@ -175,11 +187,33 @@ def _either(values: frozenset[int]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+_WRAPPING_NONCE = 12
+"""Bytes at least of the nonces that are chosen for wrapped keys: random ones of less come twice too soon."""
+
+
+def sealing_scheme(
+    parameters: CryptographicParameters, algorithm: Algorithm | None, *, makes: bool
+) -> CipherScheme | None:
+    """Key wrapping with a mode that authenticates, as NIST SP 800-38F §3.1 has it; None where another mode is asked.
+
+    A request for wrapping (`makes`) has no place for a nonce (KMIP 1.4 §2.1.6): it is the server's to choose.
+    """
+    if parameters.block_cipher_mode not in AUTHENTICATED:
+        return None
+    scheme = cipher_scheme(parameters, algorithm)
+    if makes and not scheme.may_choose_iv:
+        raise InvalidParametersError("the IV/Counter/Nonce of a wrapped key is the server's to choose")
+    if makes and scheme.iv_length < _WRAPPING_NONCE:
+        raise InvalidParametersError(f"the IV/Counter/Nonce of a wrapped key has {_WRAPPING_NONCE} bytes or more")
+    return scheme
+
+
 def wrap_mode(parameters: CryptographicParameters) -> Mode:
     """NIST_KEY_WRAP (RFC 3394) or AES_KEY_WRAP_PADDING (RFC 5649) of NIST SP 800-38F."""
     mode = parameters.block_cipher_mode
     if mode is None:
         raise InvalidParametersError("the Block Cipher Mode is missing")
     if mode not in (Mode.NIST_KEY_WRAP, Mode.AES_KEY_WRAP_PADDING):
-        raise UnsupportedError(f"key wrapping with {mode.name} is not supported")
+        # Nor with a MAC beside it: what is MACed is the Key Value alone (KMIP 1.4 §2.1.5), and so not the IV.
+        raise UnsupportedError(f"keys are not wrapped with {mode.name}, which does not authenticate")
     return mode

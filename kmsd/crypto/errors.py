@@ -19,6 +19,10 @@ class TagLengthError(InvalidParametersError):
     """No authentication tag of this mode has the Tag Length that the request asks for."""
 
 
+class EncodingOptionError(InvalidParametersError):
+    """The key cannot be wrapped with the Encoding Option that the request asks for."""
+
+
 class UnsupportedError(CryptoError):
     """Sound, but not offered: by this library, or by this token as tested at start."""
 

@@ -53,6 +53,11 @@ class Encrypted(NamedTuple):
     iv: bytes | None = None
     tag: bytes | None = None
 
+    @property
+    def whole(self) -> bytes:
+        """The data with its tag behind it, if it has one."""
+        return self.data + (self.tag or b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
@@ -143,10 +148,12 @@ class Provider(Protocol):
 
     def mac_verify(self, use: KeyUse, data: bytes, mac: bytes) -> bool: ...
 
-    def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
-        """NIST key wrap (RFC 3394; RFC 5649 where the mode says so) of `plaintext` under the key of the permit."""
+    def wrap(self, use: KeyUse, plaintext: bytes) -> Encrypted:
+        """`plaintext` under the key of the permit: NIST key wrap (RFC 3394; RFC 5649 where the mode says so), or a mode
+        that authenticates, whose tag is at the end of the data and whose IV is chosen here."""
 
-    def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes: ...
+    def unwrap(self, use: KeyUse, wrapped: bytes, iv: bytes | None = None) -> bytes:
+        """The inverse; `iv` where the mode has one. Raises CryptographicFailureError, InvalidParametersError."""
 
     def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> Stream | None:
         """The operation of the permit's purpose, in parts: Encrypt, Decrypt, or a MAC. The IV is chosen already.

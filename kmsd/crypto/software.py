@@ -213,13 +213,19 @@ class SoftwareProvider:
         """Whether the MAC is good, in constant time."""
         return symmetric.mac_verify(*self._mac(use), data, mac)
 
-    def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
-        """NIST key wrap of `plaintext` under an AES key; OAEP or PKCS#1 v1.5 under an RSA public key."""
-        if use.object_type == ObjectType.SYMMETRIC_KEY:
-            return symmetric.wrap(self._aes(use), ciphers.wrap_mode(use.parameters), plaintext)
-        return self.encrypt(use, plaintext, None, None).data
+    def wrap(self, use: KeyUse, plaintext: bytes) -> Encrypted:
+        """Under a symmetric key NIST key wrap or a mode that authenticates; under an RSA public key OAEP or PKCS#1."""
+        if use.object_type == ObjectType.SYMMETRIC_KEY and not _sealing_scheme(use, makes=True):
+            return Encrypted(symmetric.wrap(self._aes(use), ciphers.wrap_mode(use.parameters), plaintext))
+        made = self.encrypt(use, plaintext, None, None)
+        return Encrypted(made.whole, made.iv)
 
-    def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes:
+    def unwrap(self, use: KeyUse, wrapped: bytes, iv: bytes | None = None) -> bytes:
+        scheme = _sealing_scheme(use, makes=False)
+        if scheme is not None:
+            data, tag = scheme.divided(wrapped)
+            return self.decrypt(use, data, iv, None, tag)
+        _refuse(iv, None, None)
         if use.object_type == ObjectType.SYMMETRIC_KEY:
             return symmetric.unwrap(self._aes(use), ciphers.wrap_mode(use.parameters), wrapped)
         return self.decrypt(use, wrapped, None, None, None)
@@ -326,6 +332,12 @@ def _signature_scheme(
     return parameters.signature_scheme(use.parameters, asymmetric.algorithm_of(key), asymmetric.size_of(key), digested)
 
 
+def _sealing_scheme(use: KeyUse, *, makes: bool) -> ciphers.CipherScheme | None:
+    if use.object_type != ObjectType.SYMMETRIC_KEY:
+        return None
+    return ciphers.sealing_scheme(use.parameters, use.algorithm, makes=makes)
+
+
 def _with_parity(key: bytes) -> bytes:
     """A DES key whose bytes have an odd number of ones each (FIPS 46-3)."""
     return bytes(byte ^ (byte.bit_count() + 1 & 1) for byte in key)
@@ -333,4 +345,4 @@ def _with_parity(key: bytes) -> bytes:
 
 def _refuse(iv: bytes | None, aad: bytes | None, tag: bytes | None) -> None:
     if iv or aad or tag:
-        raise InvalidParametersError("asymmetric encryption takes no IV, additional data or tag")
+        raise InvalidParametersError("this takes no IV, additional data or tag")

@@ -54,6 +54,7 @@ CRYPTO_REASONS: dict[type[crypto.CryptoError], ResultReason] = {
     # name these, in all versions.
     crypto.MissingIVError: ResultReason.INVALID_MESSAGE,
     crypto.TagLengthError: ResultReason.GENERAL_FAILURE,
+    crypto.EncodingOptionError: ResultReason.ENCODING_OPTION_ERROR,
     crypto.UnsupportedError: ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS,
     crypto.CryptographicFailureError: ResultReason.CRYPTOGRAPHIC_FAILURE,
     crypto.KeyMaterialError: ResultReason.INVALID_FIELD,

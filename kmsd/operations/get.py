@@ -7,6 +7,7 @@ from typing import Any
 
 from kmsd.crypto import keyformats
 from kmsd.crypto.errors import UnsupportedError
+from kmsd.crypto.wrapping import hides_value
 from kmsd.domain import lifecycle
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
@@ -41,11 +42,11 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
     if "Key Value Present" in key.attributes and not lifecycle.is_destroyed(key):
         return without_value(key)
     as_registered = shells.registered(key)
-    if as_registered is not None and _wants_it_wrapped(key, request):
+    if as_registered is not None and _wants_it_wrapped(key, as_registered, request):
         if key.attributes.get("Extractable") is False:
             raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
         return as_registered
-    _check_exportable(key, wrapped=specification is not None)
+    _check_exportable(key, hidden=specification is not None and hides_value(specification.wrapping_method))
     material = await export(ctx, key)
     wire: Any = shells.restore(key)
     field = shells.VALUE_FIELDS.get(type(wire))
@@ -69,7 +70,7 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
     return wire
 
 
-def _wants_it_wrapped(key: ManagedObject, request: GetRequest | ExportRequest) -> bool:
+def _wants_it_wrapped(key: ManagedObject, as_registered: Any, request: GetRequest | ExportRequest) -> bool:
     """Whether an object that was registered wrapped is to be given so: asked for, or the only form there is.
 
     Raises KmsError: what is kept wrapped only is neither opened nor wrapped otherwise.
@@ -77,6 +78,11 @@ def _wants_it_wrapped(key: ManagedObject, request: GetRequest | ExportRequest) -
     if lifecycle.is_destroyed(key):
         return False
     if request.key_wrap_type == KeyWrapType.AS_REGISTERED:
+        if as_registered.key_block.key_value is None:
+            raise KmsError(
+                ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
+                "the object came MACed or signed, not encrypted: that form of it is not kept",
+            )
         return True
     if key.material is not None:
         return False
@@ -107,8 +113,9 @@ def _stated(key: ManagedObject) -> tuple[CryptographicAlgorithm | None, int | No
     return key.algorithm, key.length or None
 
 
-def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
-    """Raises KmsError: Object Destroyed, Key Value Not Present, Not Extractable, Sensitive."""
+def _check_exportable(key: ManagedObject, *, hidden: bool) -> None:
+    """Raises KmsError: Object Destroyed, Key Value Not Present, Not Extractable, Sensitive. A value with a MAC or a
+    signature beside it is not `hidden`."""
     if lifecycle.is_destroyed(key):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     if key.material is None:
@@ -118,8 +125,8 @@ def _check_exportable(key: ManagedObject, *, wrapped: bool) -> None:
         raise KmsError(ResultReason.NOT_EXTRACTABLE, "the key never leaves the HSM")
     if key.attributes.get("Extractable") is False:
         raise KmsError(ResultReason.NOT_EXTRACTABLE, "the object is not Extractable")
-    if key.attributes.get("Sensitive") and not wrapped:
-        raise KmsError(ResultReason.SENSITIVE, "the object is Sensitive: it is given wrapped only")
+    if key.attributes.get("Sensitive") and not hidden:
+        raise KmsError(ResultReason.SENSITIVE, "the object is Sensitive: it is given encrypted only")
 
 
 def _key_block(ctx: Context, key: ManagedObject, material: bytes, request: GetRequest | ExportRequest) -> KeyBlock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kmsd.crypto.wrapping import hides_value
 from kmsd.domain import attribute_rules, cmk, importing, making
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
@@ -32,6 +33,13 @@ async def handle(ctx: Context, request: ImportRequest) -> ImportResponse:
     if wrapped is not None and request.key_wrap_type == KeyWrapType.NOT_WRAPPED:
         block = await unwrap(ctx, wrapped.key_block, wrapped.key_block.key_wrapping_data)
         wire = replace(wire, key_block=block)
+    elif wrapped is not None and not hides_value(wrapped.key_block.key_wrapping_data.wrapping_method):
+        # "Otherwise the server SHALL store the object as provided" (1.4 §4.41): what nobody here opens is stored
+        # unsealed, and a plain key would be too.
+        raise KmsError(
+            ResultReason.KEY_WRAP_TYPE_NOT_SUPPORTED,
+            "an object that is MACed or signed, not encrypted, is imported with Key Wrap Type Not Wrapped",
+        )
     given = importing.attributes(register.with_inner_attributes(request.attributes, block), object_type)
     key = _begun(ctx, uid, object_type, given, old)
     if isinstance(wire, TemplateObject):

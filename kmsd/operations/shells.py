@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from kmsd.crypto.wrapping import hides_value
 from kmsd.domain import lifecycle
 from kmsd.domain.attribute_rules import INTERNAL_VENDOR
 from kmsd.domain.objects import ManagedObject
@@ -59,7 +60,12 @@ def keep(key: ManagedObject, wire: Any) -> ManagedObject:
 
 
 def keep_registered(key: ManagedObject, wire: Any) -> ManagedObject:
-    """Remember `wire` as it came, wrapped: what Get gives as Key Wrap Type As Registered. It is no secret."""
+    """Remember `wire` as it came, wrapped: what Get gives as Key Wrap Type As Registered. It is no secret; where it
+    was not encrypted, but MACed or signed only, its value is left out."""
+    block = wire.key_block
+    if not hides_value(block.key_wrapping_data.wrapping_method):
+        data = dataclasses.replace(block.key_wrapping_data, mac_signature=None)
+        wire = dataclasses.replace(wire, key_block=dataclasses.replace(block, key_value=None, key_wrapping_data=data))
     item = Item(Tag.ATTRIBUTE_VALUE, ItemType.BYTE_STRING, encode(wire, ANY))
     attribute = Attribute(lifecycle.REGISTERED.name, item, vendor=lifecycle.REGISTERED.vendor)
     return key.with_attributes(key.attributes.put(attribute))

@@ -1,38 +1,60 @@
-"""Key Blocks wrapped under another key of the tenant: out with Get, in with Register (KMIP 1.4 §2.1.5, §2.1.6)."""
+"""Key Blocks wrapped under other keys of the tenant: out with Get, in with Register (KMIP 1.4 §2.1.5, §2.1.6)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
-from kmsd.crypto.wrapping import check_specification, unwrap_key_block, wrap_key_block
+from kmsd.crypto.wrapping import HeldKey, check_specification, unwrap_key_block, value_bytes, wrap_key_block
 from kmsd.domain import attribute_rules
 from kmsd.domain.errors import KmsError
-from kmsd.domain.making import USED_AS_KEYS
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import Purpose
+from kmsd.operations import wrapping_keys
 from kmsd.operations.context import Context, refused
-from kmsd.operations.using import Use, permitted
+from kmsd.operations.wrapping_keys import WrappingKey
 from protocol.attributes import AttributeReference
-from protocol.enums import EncodingOption, ResultReason
+from protocol.enums import EncodingOption, ObjectType, ResultReason, WrappingMethod
 from protocol.objects import KeyBlock, KeyValue, KeyWrappingData, KeyWrappingSpecification
+
+
+class Keys(NamedTuple):
+    """Those that a Wrapping Method needs."""
+
+    encryption: WrappingKey | None
+    authentication: WrappingKey | None
+
+    @property
+    def held(self) -> tuple[HeldKey | None, HeldKey | None]:
+        return tuple(key and HeldKey(key.use.provider, key.use.permit) for key in self)  # type: ignore[return-value]
+
+    def slowest(self, size: int) -> WrappingKey:
+        """The one that says where calls with `size` bytes run."""
+        found = [key for key in self if key is not None]
+        return next((key for key in found if not key.use.provider.is_short(key.use.key.algorithm, size)), found[0])
 
 
 async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification) -> KeyBlock:
     """The Key Block as the specification of a Get asks. Raises KmsError."""
     if specification.attribute_names:
         block = _with_attributes(ctx, key, block, specification)
-    use = await _wrapping_key(ctx, specification, Purpose.WRAP)
-    if use.key.uid == key.uid:
+    with refused():
+        check_specification(specification)
+        value = value_bytes(block, specification.encoding_option, ctx.version)
+    keys = await _keys(ctx, specification, wrapping_keys.MAKING, len(value))
+    if key.uid in {other.use.key.uid for other in keys if other is not None}:
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "a key does not wrap itself")
+    _check_signature(key, specification, keys)
+    slowest = keys.slowest(len(value))
     return await ctx.crypto(
-        use.provider,
+        slowest.use.provider,
         wrap_key_block,
         block,
-        _by_version(specification, use),
-        use.provider,
-        use.permit,
-        ctx.version,
-        algorithm=use.key.algorithm,
+        value,
+        _as_used(specification, keys),
+        *keys.held,
+        algorithm=slowest.use.key.algorithm,
+        size=len(value),
     )
 
 
@@ -50,58 +72,76 @@ def _with_attributes(
     return replace(block, key_value=replace(block.key_value, attributes=chosen))
 
 
+def _check_signature(key: ManagedObject, specification: KeyWrappingSpecification, keys: Keys) -> None:
+    """Raise KmsError where a signature would give away what the encryption beside it hides.
+
+    The signature of MAC/sign then encrypt is of the plain Key Value and is not encrypted: whoever has the public key
+    can try guesses against it, and unlike a key a password can be guessed.
+    """
+    if (
+        specification.wrapping_method == WrappingMethod.MAC_SIGN_THEN_ENCRYPT
+        and key.object_type == ObjectType.SECRET_DATA
+        and keys.authentication is not None
+        and keys.authentication.use.permit.purpose is Purpose.SIGN
+    ):
+        raise KmsError(
+            ResultReason.ILLEGAL_OPERATION,
+            "Secret Data is not signed before it is encrypted: use Encrypt then MAC/sign",
+        )
+
+
+def _as_used(specification: KeyWrappingSpecification, keys: Keys) -> KeyWrappingSpecification:
+    """The specification with the keys and parameters as the wrapped key will name them."""
+    encryption, authentication = specification.encryption_key_information, specification.mac_signature_key_information
+    with refused():
+        if encryption is not None and keys.encryption is not None:
+            encryption = keys.encryption.stated_in(encryption)
+        if authentication is not None and keys.authentication is not None:
+            authentication = keys.authentication.stated_in(authentication)
+    return replace(specification, encryption_key_information=encryption, mac_signature_key_information=authentication)
+
+
 async def opened_or_kept(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock | None:
     """The plain Key Block; None where the wrapping key is not for unwrapping, and the object is kept as it came.
 
-    KMIP 1.4 §4.42 of wrapped objects: "the server SHALL store the object as provided". Such an object is given back
-    as it was registered, and used for nothing else.
+    KMIP 1.4 §4.41 of wrapped objects: "the server SHALL store the object as provided". Such an object is given back
+    as it was registered, and used for nothing else. One with a MAC or a signature is not taken without a look at it.
     """
     try:
         return await unwrap(ctx, block, data)
     except KmsError as error:
-        if error.reason != ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK:
+        if (
+            data.wrapping_method != WrappingMethod.ENCRYPT
+            or error.reason != ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
+        ):
             raise
         return None
 
 
-def _by_version(specification: KeyWrappingSpecification, use: Use) -> KeyWrappingSpecification:
-    """The specification with the version that wraps, as the wrapped key will name it: an alias may move on."""
-    information = specification.encryption_key_information
-    if information is None or information.unique_identifier == use.key.uid:
-        return specification
-    return replace(specification, encryption_key_information=replace(information, unique_identifier=use.key.uid))
-
-
 async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlock:
     """The plain Key Block of a wrapped one that a client registers. Raises KmsError."""
-    use = await _wrapping_key(ctx, data, Purpose.UNWRAP)
+    with refused():
+        check_specification(data)
+    keys = await _keys(ctx, data, wrapping_keys.OPENING)
+    slowest = keys.slowest(0)
     return await ctx.crypto(
-        use.provider, unwrap_key_block, block, use.provider, use.permit, ctx.version, algorithm=use.key.algorithm
+        slowest.use.provider, unwrap_key_block, block, ctx.version, *keys.held, algorithm=slowest.use.key.algorithm
     )
 
 
-async def _wrapping_key(
-    ctx: Context, specification: KeyWrappingSpecification | KeyWrappingData, purpose: Purpose
-) -> Use:
-    with refused():
-        check_specification(specification)
-    information = specification.encryption_key_information
-    if information is None:
-        raise KmsError(ResultReason.INVALID_FIELD, "the Encryption Key Information is missing")
-    try:
-        use = await permitted(ctx, information.unique_identifier, purpose, information.cryptographic_parameters)
-    except KmsError as error:
-        reason = _WRAPPING_REASONS.get(error.reason)
-        if reason is None:
-            raise
-        raise KmsError(reason, f"wrapping key: {error.message}") from error
-    if use.key.object_type not in USED_AS_KEYS:
-        raise KmsError(ResultReason.ILLEGAL_OPERATION, "the wrapping object is no key")
-    return use
-
-
-_WRAPPING_REASONS = {
-    ResultReason.OBJECT_NOT_FOUND: ResultReason.WRAPPING_OBJECT_NOT_FOUND,
-    ResultReason.OBJECT_DESTROYED: ResultReason.WRAPPING_OBJECT_DESTROYED,
-    ResultReason.OBJECT_ARCHIVED: ResultReason.WRAPPING_OBJECT_ARCHIVED,
-}
+async def _keys(
+    ctx: Context,
+    specification: KeyWrappingSpecification | KeyWrappingData,
+    roles: tuple[wrapping_keys.Role, wrapping_keys.Role],
+    size: int = 0,
+) -> Keys:
+    """Each with its permit, before any of them is used."""
+    informations = (specification.encryption_key_information, specification.mac_signature_key_information)
+    encryption, authentication = [
+        None if information is None else await wrapping_keys.find(ctx, role, information, size)
+        for role, information in zip(roles, informations, strict=True)
+    ]
+    if encryption is not None and authentication is not None and encryption.use.key.uid == authentication.use.key.uid:
+        # GCM and CMAC, to name two, are no longer safe under a key that they share.
+        raise KmsError(ResultReason.ILLEGAL_OPERATION, "one key does not both encrypt and authenticate")
+    return Keys(encryption, authentication)

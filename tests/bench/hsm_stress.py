@@ -97,7 +97,7 @@ class Worker:
     def wrapping(self) -> bool:
         key = self.random.choice(self.keys)
         text = self.random.randbytes(32)
-        wrapped = self.provider.wrap(key.use(Purpose.WRAP, KEY_WRAP), text)
+        wrapped = self.provider.wrap(key.use(Purpose.WRAP, KEY_WRAP), text).data
         return self.provider.unwrap(key.use(Purpose.UNWRAP, KEY_WRAP), wrapped) == text
 
     def replacing(self) -> bool:

@@ -225,7 +225,7 @@ def test_one_handle_does_not_serve_two_families_of_uses(ring: TenantKeyRing) -> 
     key = generated(provider, Algorithm.AES, 256)
     encrypted(key)
     wrap = Parameters(block_cipher_mode=Mode.NIST_KEY_WRAP)
-    wrapped = provider.wrap(key.use(Purpose.WRAP, wrap), bytes(range(32)))
+    wrapped = provider.wrap(key.use(Purpose.WRAP, wrap), bytes(range(32))).data
     assert provider.unwrap(key.use(Purpose.UNWRAP, wrap), wrapped) == bytes(range(32))
     capabilities = [
         (entry.made[Attribute.DECRYPT], entry.made[Attribute.UNWRAP]) for entry in provider._handles._entries.values()

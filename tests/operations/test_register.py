@@ -287,9 +287,7 @@ async def test_what_does_not_wrap_is_refused(app: Caller, server: Server, kek: s
 
     assert await reason("missing") == ResultReason.WRAPPING_OBJECT_NOT_FOUND
     assert await reason(uid) == ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK
-    assert (
-        await reason(kek, wrapping_method=WrappingMethod.MAC_SIGN) == ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
-    )
+    assert await reason(kek, wrapping_method=WrappingMethod.TR_31) == ResultReason.UNSUPPORTED_CRYPTOGRAPHIC_PARAMETERS
     foreign = (await server.caller("bank").call(register(KEK, usage=Mask.WRAP_KEY))).unique_identifier
     assert await reason(foreign) == ResultReason.WRAPPING_OBJECT_NOT_FOUND
     await app.call(revoke(kek))

@@ -14,21 +14,20 @@ from pkcs11 import KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 
 from kmsd.crypto import keyformats, parameters, symmetric
-from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme, cipher_scheme, wrap_mode
+from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme, cipher_scheme, sealing_scheme
 from kmsd.crypto.errors import (
-    CryptographicFailureError,
     HsmUnavailableError,
     InvalidParametersError,
     MissingIVError,
     UnsupportedError,
 )
-from kmsd.crypto.hsm import intake, signing, vendors
+from kmsd.crypto.hsm import intake, keywrap, signing, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import HANDLE_LOST, WRAPPING_KEY_LOST, translate
 from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
 from kmsd.crypto.hsm.objects import BoundKey, HandleCache, Shape
 from kmsd.crypto.hsm.pool import Lease
-from kmsd.crypto.hsm.root import TenantKeyRing, passing_secret, read_unwrapped
+from kmsd.crypto.hsm.root import TenantKeyRing
 from kmsd.crypto.provider import Encrypted, KeyReference, NewKey
 from kmsd.crypto.sealing import Sealing
 from kmsd.crypto.software import SoftwareProvider
@@ -271,36 +270,27 @@ class HsmProvider:
         """Whether `mac` is the whole MAC, in constant time."""
         return compare_digest(self.mac(use, data), mac)
 
-    def wrap(self, use: KeyUse, plaintext: bytes) -> bytes:
-        """Key wrap inside the token, under an AES key of the token; under a public key in software."""
+    def wrap(self, use: KeyUse, plaintext: bytes) -> Encrypted:
+        """Key wrap, or a mode that authenticates, inside the token, under a key of the token; under a public key in
+        software."""
         if use.object_type != ObjectType.SYMMETRIC_KEY:
             return self._software.wrap(use, plaintext)
-        mechanism = self._abilities.wrap_mechanism(self._wrap_mode(use), len(plaintext))
+        if sealing_scheme(use.parameters, use.algorithm, makes=True) is None:
+            return Encrypted(self._using(use, "wrap", keywrap.wrapping(use, self._abilities, plaintext)))
+        made = self.encrypt(use, plaintext, None, None)
+        return Encrypted(made.whole, made.iv)
 
-        def call(lease: Lease, key: BoundKey) -> bytes:
-            passing = lease.create(lambda session: session.create_object(passing_secret(plaintext)))
-            try:
-                wrapped: bytes = key.wrap_key(passing, mechanism=mechanism)
-                return wrapped
-            finally:
-                lease.create(lambda session: passing.destroy())
-
-        return self._using(use, "wrap", call)
-
-    def unwrap(self, use: KeyUse, wrapped: bytes) -> bytes:
+    def unwrap(self, use: KeyUse, wrapped: bytes, iv: bytes | None = None) -> bytes:
         """The plaintext of a wrapped SOFTWARE object: the wrapping key stays in the token, the wrapped one leaves."""
         if use.object_type != ObjectType.SYMMETRIC_KEY:
-            return self.decrypt(use, wrapped, None, None, None)
-        mechanism = self._abilities.unwrap_mechanism(self._wrap_mode(use))
-        if len(wrapped) < 16 or len(wrapped) % 8:
-            raise CryptographicFailureError()
-
-        def call(lease: Lease, key: BoundKey) -> bytes:
-            return lease.create(
-                lambda session: read_unwrapped(BoundKey(session, key.handle, KeyType.AES), wrapped, mechanism)
-            )
-
-        return self._using(use, "wrap", call, checks_input=True)
+            return self.decrypt(use, wrapped, iv, None, None)
+        scheme = sealing_scheme(use.parameters, use.algorithm, makes=False)
+        if scheme is not None:
+            data, tag = scheme.divided(wrapped)
+            return self.decrypt(use, data, iv, None, tag)
+        if iv:
+            raise InvalidParametersError("this takes no IV, additional data or tag")
+        return self._using(use, "wrap", keywrap.unwrapping(use, self._abilities, wrapped), checks_input=True)
 
     def begin(self, use: KeyUse, iv: bytes | None, aad: bytes | None) -> None:
         """Tokens keep an operation in parts open in a session: with a bounded pool that would be a client's to
@@ -388,8 +378,3 @@ class HsmProvider:
         if sm4 is not None and scheme.algorithm == Algorithm.SM4:
             return vendors.cipher(sm4.modes, scheme, iv, aad)
         return vendors.Prepared(*table.cipher(scheme, iv, aad), None)
-
-    def _wrap_mode(self, use: KeyUse) -> BlockCipherMode:
-        if use.algorithm != Algorithm.AES:
-            raise UnsupportedError("keys of this algorithm do not wrap here")
-        return wrap_mode(use.parameters)
