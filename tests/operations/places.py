@@ -6,9 +6,11 @@ A new operation needs a line in one of the two tables; the tests of authorisatio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 from protocol.administration import Rights
@@ -34,6 +36,7 @@ from protocol.objects import (
     KeyBlock,
     KeyWrappingData,
     KeyWrappingSpecification,
+    MACSignatureKeyInformation,
     SymmetricKey,
 )
 from protocol.operations.add_attribute import AddAttributeRequest
@@ -144,11 +147,33 @@ def wrapped_key(uid: str) -> SymmetricKey:
     )
 
 
-def _register_wrapped(uid: str, own: Objects) -> RegisterRequest:
+def maced_under(uid: str) -> KeyWrappingSpecification:
+    return KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.MAC_SIGN,
+        mac_signature_key_information=MACSignatureKeyInformation(unique_identifier=uid),
+        encoding_option=EncodingOption.NO_ENCODING,
+    )
+
+
+def maced_key(uid: str) -> SymmetricKey:
+    """A key MACed under one of kind `key`, with AES-CMAC."""
+    context = CMAC(AES(MATERIAL))
+    context.update(bytes(16))
+    plain = wrapped_key(uid).key_block
+    data = KeyWrappingData(
+        wrapping_method=WrappingMethod.MAC_SIGN,
+        mac_signature_key_information=MACSignatureKeyInformation(unique_identifier=uid),
+        mac_signature=context.finalize(),
+        encoding_option=EncodingOption.NO_ENCODING,
+    )
+    return SymmetricKey(key_block=replace(plain, key_value=bytes(16), key_wrapping_data=data))
+
+
+def _register_wrapped(wrapped: SymmetricKey, own: Objects) -> RegisterRequest:
     return RegisterRequest(
         object_type=ObjectType.SYMMETRIC_KEY,
         attributes=Template(attributes=(_new(own), Attribute("Cryptographic Usage Mask", Mask.ENCRYPT))),
-        managed_object=wrapped_key(uid),
+        managed_object=wrapped,
     )
 
 
@@ -227,7 +252,21 @@ PLACES: tuple[Place, ...] = (
         "wrapping key",
         text_only=True,
     ),
-    Place(O.REGISTER, "key", _register_wrapped, "wrapping key", text_only=True),
+    *(
+        Place(
+            operation,
+            kind,
+            lambda uid, own, request=request: request(
+                unique_identifier=own["second"], key_wrapping_specification=maced_under(uid)
+            ),
+            what,
+            text_only=True,
+        )
+        for operation, request in ((O.GET, GetRequest), (O.EXPORT, ExportRequest))
+        for kind, what in (("key", "MAC key"), ("private", "signature key"))
+    ),
+    Place(O.REGISTER, "key", lambda uid, own: _register_wrapped(wrapped_key(uid), own), "wrapping key", text_only=True),
+    Place(O.REGISTER, "key", lambda uid, own: _register_wrapped(maced_key(uid), own), "MAC key", text_only=True),
     Place(
         O.IMPORT,
         "key",
@@ -241,6 +280,13 @@ PLACES: tuple[Place, ...] = (
         "key",
         lambda uid, own: _import(f"{own['prefix']}-imported", own, wrapped_key(uid)),
         "wrapping key",
+        text_only=True,
+    ),
+    Place(
+        O.IMPORT,
+        "key",
+        lambda uid, own: _import(f"{own['prefix']}-imported", own, maced_key(uid)),
+        "MAC key",
         text_only=True,
     ),
     Place(O.GET_ATTRIBUTES, "key", lambda uid, own: attributes(uid)),

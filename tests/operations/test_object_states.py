@@ -25,13 +25,15 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
     "+wwwda": ("ACTIVATE",),
     "w+wwda": (
         *("REVOKE", "ENCRYPT", "SIGN", "MAC", "DERIVE_KEY", "DERIVE_KEY derivation data"),
-        *("GET wrapping key", "EXPORT wrapping key"),
+        *("GET wrapping key", "GET MAC key", "GET signature key"),
+        *("EXPORT wrapping key", "EXPORT MAC key", "EXPORT signature key"),
         *("KMS_ENCRYPT", "RE_ENCRYPT", "GENERATE_DATA_KEY", "GENERATE_DATA_KEY_WITHOUT_PLAINTEXT"),
         "GENERATE_AND_EXPORT_DATA_KEY",
     ),
     # What was protected while the key was Active can still be read.
     "w+++da": (
-        *("DECRYPT", "SIGNATURE_VERIFY", "MAC_VERIFY", "REGISTER wrapping key", "IMPORT wrapping key"),
+        *("DECRYPT", "SIGNATURE_VERIFY", "MAC_VERIFY"),
+        *("REGISTER wrapping key", "REGISTER MAC key", "IMPORT wrapping key", "IMPORT MAC key"),
         *("KMS_DECRYPT", "RE_ENCRYPT source", "EXPORT_DATA_KEY"),
     ),
     "w+wwwa": ("GET_USAGE_ALLOCATION",),
