@@ -9,14 +9,14 @@ from typing import Any
 from kmsd.crypto import certificates, certification, keyformats
 from kmsd.crypto.containers import Container
 from kmsd.crypto.keyformats import ParsedKey
-from kmsd.domain import making, quantum
+from kmsd.domain import making, quantum, rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations import pkcs_12, shells, templates
 from kmsd.operations.context import Context, reference, refused
 from kmsd.operations.new_objects import begin, check_quota
-from kmsd.operations.wrapped import opened_or_kept
+from kmsd.operations.wrapped import opened_or_kept, wrapping_object
 from protocol.attributes import ATTRIBUTES, Attribute, Template
 from protocol.compiler import encode
 from protocol.enums import CertificateType, KeyFormatType, LinkType, ObjectType, ResultReason
@@ -70,6 +70,9 @@ async def handle(ctx: Context, request: RegisterRequest) -> RegisterResponse:
         key = shells.keep(key, wire)
     if wrapped is not None:
         key = shells.keep_registered(key, wrapped)
+        # "The server SHALL create a Link attribute of Link Type Wrapping Key Link" (2.1 §6.1.43): 1.x does not see it.
+        uid = wrapping_object(ctx, wrapped.key_block.key_wrapping_data)
+        key = rekey.relink(key, LinkType.WRAPPING_KEY_LINK, uid, uid)  # once, where the client says it too
     container: Container | None = None
     if block is not None and block.key_format_type == KeyFormatType.PKCS_12 and block.key_wrapping_data is None:
         block, container = await pkcs_12.opened(ctx, key, block)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kmsd.crypto.wrapping import HeldKey, check_specification, unwrap_key_block, value_bytes, wrap_key_block
 from kmsd.domain import attribute_rules
-from kmsd.domain.errors import KmsError
+from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import Purpose
 from kmsd.operations import wrapping_keys
@@ -127,6 +127,15 @@ async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlo
     return await ctx.crypto(
         slowest.use.provider, unwrap_key_block, block, ctx.version, *keys.held, algorithm=slowest.use.key.algorithm
     )
+
+
+def wrapping_object(ctx: Context, data: KeyWrappingData) -> str:
+    """The Unique Identifier of "the Managed Object with which the Managed Object being registered is wrapped" (KMIP 2.1
+    §6.1.43): the key that encrypted it, else the one that MACed or signed it. Raises KmsError."""
+    information = data.encryption_key_information or data.mac_signature_key_information
+    if information is None:
+        raise invalid_field("the Key Wrapping Data names no key")
+    return ctx.resolve(information.unique_identifier)
 
 
 async def _keys(

@@ -16,6 +16,7 @@ from protocol.enums import (
     HashingAlgorithm,
     KeyFormatType,
     KeyWrapType,
+    LinkType,
     ObjectType,
     ProtectionStorageMask,
     ResultReason,
@@ -214,6 +215,22 @@ async def test_what_came_under_a_mac_is_given_back_so_if_it_was_encrypted(
         values = [attribute.value.value for attribute in stored.attributes if isinstance(attribute.value, Item)]
         assert values
         assert not any(KEY in value for value in values)
+
+
+@pytest.mark.parametrize("method", [*WITH_MAC, M.ENCRYPT], ids=lambda method: method.name)
+async def test_what_was_registered_wrapped_has_a_link_to_what_wrapped_it(
+    app: Caller, keys: dict[str, str], method: WrappingMethod
+) -> None:
+    wire = (await app.call(wrapped(keys["key"], with_method(method, keys)))).managed_object
+    only_wraps = await one(app, register(KEK, ACTIVE, usage=Mask.WRAP_KEY))
+    kept = forged(wire, encryption_key_information=EncryptionKeyInformation(unique_identifier=only_wraps))
+    expected = {await one(app, registered(wire)): keys["hmac" if method == M.MAC_SIGN else "kek"]}
+    if method == M.ENCRYPT:
+        expected[await one(app, registered(kept))] = only_wraps
+    for uid, wrapping in expected.items():
+        link = shown(await app.at(V2_1).call(attributes(uid)))["Link"]
+        assert (link.link_type, link.linked_object_identifier) == (LinkType.WRAPPING_KEY_LINK, wrapping)
+        assert "Link" not in shown(await app.at(V1_4).call(attributes(uid)))  # 1.x has no name for it
 
 
 @pytest.mark.parametrize("how", [KeyWrapType.AS_REGISTERED, None])
