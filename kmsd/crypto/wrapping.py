@@ -11,7 +11,7 @@ from kmsd.crypto.errors import (
     KeyMaterialError,
     UnsupportedError,
 )
-from kmsd.crypto.provider import Encrypted, Provider
+from kmsd.crypto.provider import Provider
 from kmsd.domain.usage import KeyUse, Purpose
 from protocol.attributes import Attribute
 from protocol.compiler import decode, encode
@@ -146,12 +146,13 @@ def wrap_key_block(
     """
     method = check_specification(specification)
     _check_keys(method, encryption, authentication)
-    sealed = Encrypted(value) if encryption is None else encryption.provider.wrap(encryption.use, value)
-    signed = sealed.data if method.of_ciphertext else value
+    sealed = None if encryption is None else encryption.provider.wrap(encryption.use, value)
+    outside = value if sealed is None else sealed.data
+    signed = outside if method.of_ciphertext else value
     return KeyBlock(
         key_format_type=block.key_format_type,
         key_compression_type=block.key_compression_type,
-        key_value=sealed.data,
+        key_value=outside,
         cryptographic_algorithm=block.cryptographic_algorithm,
         cryptographic_length=block.cryptographic_length,
         key_wrapping_data=KeyWrappingData(
@@ -159,7 +160,7 @@ def wrap_key_block(
             encryption_key_information=specification.encryption_key_information,
             mac_signature_key_information=specification.mac_signature_key_information,
             mac_signature=None if authentication is None else _authenticate(authentication, signed),
-            iv_counter_nonce=sealed.iv,
+            iv_counter_nonce=None if sealed is None else sealed.iv,
             encoding_option=specification.encoding_option,
         ),
     )

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from kmsd.crypto.wrapping import HeldKey, check_specification, unwrap_key_block, value_bytes, wrap_key_block
+from kmsd.crypto.wrapping import (
+    HeldKey,
+    check_specification,
+    unwrap_key_block,
+    value_bytes,
+    wrap_key_block,
+    wrapped_bytes,
+)
 from kmsd.domain import attribute_rules
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject
@@ -122,10 +129,17 @@ async def unwrap(ctx: Context, block: KeyBlock, data: KeyWrappingData) -> KeyBlo
     """The plain Key Block of a wrapped one that a client registers. Raises KmsError."""
     with refused():
         check_specification(data)
+        size = len(wrapped_bytes(block))
     keys = await _keys(ctx, data, wrapping_keys.OPENING)
-    slowest = keys.slowest(0)
+    slowest = keys.slowest(size)
     return await ctx.crypto(
-        slowest.use.provider, unwrap_key_block, block, ctx.version, *keys.held, algorithm=slowest.use.key.algorithm
+        slowest.use.provider,
+        unwrap_key_block,
+        block,
+        ctx.version,
+        *keys.held,
+        algorithm=slowest.use.key.algorithm,
+        size=size,
     )
 
 

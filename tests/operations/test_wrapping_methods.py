@@ -228,6 +228,21 @@ async def test_export_and_import_do_it_too(
     assert await material(app, "imported") == KEY
 
 
+@pytest.mark.parametrize("method", WITH_MAC, ids=lambda method: method.name)
+async def test_attributes_are_of_the_key_value_too(app: Caller, keys: dict[str, str], method: WrappingMethod) -> None:
+    specification = replace(
+        with_method(method, keys), encoding_option=None, attribute_names=("Cryptographic Usage Mask",)
+    )
+    wire = (await app.call(wrapped(keys["key"], specification))).managed_object
+    value, data = wire.key_block.key_value, wire.key_block.key_wrapping_data
+    mask = Attribute("Cryptographic Usage Mask", Mask.ENCRYPT | Mask.DECRYPT)
+    expected = encode(KeyValue(key_material=KEY, attributes=(mask,)), V1_4, KeyFormatType.RAW)
+    assert (value if method == M.MAC_SIGN else keywrap.aes_key_unwrap(KEK, value)) == expected
+    assert data.mac_signature == mac_of(value if method == M.ENCRYPT_THEN_MAC_SIGN else expected)
+    back = await one(app, request_for(ObjectType.SYMMETRIC_KEY, wire))
+    assert shown(await app.call(attributes(back)))["Cryptographic Usage Mask"] == Mask.ENCRYPT | Mask.DECRYPT
+
+
 @pytest.mark.parametrize("named", ["private", "public"])
 @pytest.mark.parametrize("method", WITH_MAC, ids=lambda method: method.name)
 async def test_a_signature_names_either_half_of_its_pair(
