@@ -33,7 +33,10 @@ class Keys(NamedTuple):
 
     @property
     def held(self) -> tuple[HeldKey | None, HeldKey | None]:
-        return tuple(key and HeldKey(key.use.provider, key.use.permit) for key in self)  # type: ignore[return-value]
+        encryption, authentication = (
+            None if key is None else HeldKey(key.use.provider, key.use.permit) for key in self
+        )
+        return encryption, authentication
 
     def slowest(self, size: int) -> WrappingKey:
         """The one that says where calls with `size` bytes run."""

@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from kmsd.crypto.ciphers import AUTHENTICATED, cipher_scheme
+from kmsd.crypto.parameters import DIGEST_SIZES, signature_scheme
 from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject
-from kmsd.domain.usage import Purpose
+from kmsd.domain.usage import KeyUse, Purpose
 from kmsd.operations.context import Context
 from kmsd.operations.using import Use, permitted
-from protocol.enums import LinkType, ObjectType, ResultReason
+from protocol.enums import LinkType, ObjectType, PaddingMethod, ResultReason
 from protocol.objects import EncryptionKeyInformation, MACSignatureKeyInformation
 from protocol.structures import CryptographicParameters
 
@@ -81,15 +82,27 @@ class WrappingKey:
         "If not present" they are those of the key's attribute (KMIP 1.4 §2.1.5), so what came from elsewhere is put
         in. Raises UnsupportedError, InvalidParametersError.
         """
-        parameters: CryptographicParameters | None = self.use.permit.parameters
         attribute = self.use.key.attributes.get("Cryptographic Parameters")
-        if self.use.permit.parameters.block_cipher_mode in AUTHENTICATED:
-            # "This parameter SHALL be provided when the Block Cipher Mode is GCM or CCM" (KMIP 1.4 §3.6).
-            scheme = cipher_scheme(self.use.permit.parameters, self.use.key.algorithm)
-            parameters = replace(self.use.permit.parameters, tag_length=scheme.tag_length)
+        parameters: CryptographicParameters | None = _complete(self.use.permit)
         if information.cryptographic_parameters is None and parameters in (attribute, CryptographicParameters()):
             parameters = None
         return replace(information, unique_identifier=self.named, cryptographic_parameters=parameters)
+
+
+def _complete(permit: KeyUse) -> CryptographicParameters:
+    """The parameters of a use with the defaults that the server has applied, where who opens it may have others."""
+    parameters = permit.parameters
+    if permit.purpose is Purpose.SIGN:
+        scheme = signature_scheme(parameters, permit.algorithm, permit.length, None)
+        if parameters.digital_signature_algorithm is None:
+            parameters = replace(parameters, padding_method=scheme.padding, hashing_algorithm=scheme.hashing)
+        if scheme.padding == PaddingMethod.PSS and scheme.hashing is not None:
+            salt = DIGEST_SIZES[scheme.hashing] if scheme.salt_length is None else scheme.salt_length
+            parameters = replace(parameters, mask_generator_hashing_algorithm=scheme.mask_hashing, salt_length=salt)
+    elif parameters.block_cipher_mode in AUTHENTICATED:
+        # "This parameter SHALL be provided when the Block Cipher Mode is GCM or CCM" (KMIP 1.4 §3.6).
+        parameters = replace(parameters, tag_length=cipher_scheme(parameters, permit.algorithm).tag_length)
+    return parameters
 
 
 async def find(ctx: Context, role: Role, information: Information, size: int) -> WrappingKey:

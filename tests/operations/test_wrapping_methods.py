@@ -268,10 +268,35 @@ async def test_a_signature_with_the_parameters_that_are_asked_for(app: Caller, k
     specification = under(M.MAC_SIGN, None, keys["rsa private"], mac_parameters=pss)
     wire = (await app.call(wrapped(keys["key"], specification))).managed_object
     data = wire.key_block.key_wrapping_data
-    assert data.mac_signature_key_information.cryptographic_parameters == pss
+    # With what Sign makes of what was left out, which is not what the specification's defaults are.
+    assert data.mac_signature_key_information.cryptographic_parameters == replace(
+        pss, mask_generator_hashing_algorithm=HashingAlgorithm.SHA_384, salt_length=48
+    )
     public: Any = load_der_public_key(await spki(app, keys["rsa public"]))
     mask = padding.PSS(padding.MGF1(hashes.SHA384()), 48)
     public.verify(data.mac_signature, KEY, mask, hashes.SHA384())
+    assert await material(app, await one(app, registered(wire))) == KEY
+
+
+@pytest.mark.parametrize(
+    ("named", "stated"),
+    [
+        ("private", CryptographicParameters(hashing_algorithm=HashingAlgorithm.SHA_256)),
+        (
+            "rsa private",
+            CryptographicParameters(
+                padding_method=PaddingMethod.PKCS1_V1_5, hashing_algorithm=HashingAlgorithm.SHA_256
+            ),
+        ),
+        ("hmac", None),  # its algorithm says it all
+    ],
+)
+async def test_a_default_of_sign_is_said(
+    app: Caller, keys: dict[str, str], named: str, stated: CryptographicParameters | None
+) -> None:
+    wire = (await app.call(wrapped(keys["key"], with_method(M.MAC_SIGN, keys, named)))).managed_object
+    information = wire.key_block.key_wrapping_data.mac_signature_key_information
+    assert information.cryptographic_parameters == stated
     assert await material(app, await one(app, registered(wire))) == KEY
 
 
