@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from kmsd.config.tenants import AllowedSizes, CertificateMatch, DeclaredKey, Tenant
+from kmsd.config.sizes import AllowedSizes
+from kmsd.config.tenants import CertificateMatch, DeclaredKey, Tenant
 from kmsd.config.values import closest
 
 Model = TypeVar("Model", bound=BaseModel)
