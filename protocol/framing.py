@@ -18,13 +18,14 @@ _HEADS: Final = frozenset(tag << 8 | ItemType.STRUCTURE for tag in (Tag.REQUEST_
 class FrameBuffer:
     """Collects bytes (`receive_data`) and hands out whole messages (`next_frame`); it never reads by itself.
 
-    `max_size` bounds a message, header included, in bytes. At most that and one received chunk are held.
+    `max_size` bounds a message, header included, in bytes; changed, it holds for the next one. At most that and one
+    received chunk are held.
     """
 
-    __slots__ = ("_at", "_buffer", "_max_size", "_needed")
+    __slots__ = ("_at", "_buffer", "_needed", "max_size")
 
     def __init__(self, max_size: int) -> None:
-        self._max_size = max_size
+        self.max_size = max_size
         self._buffer: bytes | bytearray = b""
         self._at = 0  # where the next message begins
         self._needed = 0  # its size; 0 while its header has not been seen
@@ -72,6 +73,6 @@ class FrameBuffer:
             raise ProtocolError("this is not the beginning of a KMIP message")
         if length % 8:
             raise ProtocolError("the length of a message is a multiple of 8")
-        if length + 8 > self._max_size:
-            raise ProtocolError(f"message of {length + 8} bytes; at most {self._max_size} are allowed")
+        if length + 8 > self.max_size:
+            raise ProtocolError(f"message of {length + 8} bytes; at most {self.max_size} are allowed")
         return length + 8

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError
 
 
 @click.command()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError
 from kmsd.domain.declared_keys import Difference, Kind, plan
 from kmsd.operations.declared import is_made
 from kmsd.operations.declared_cmks import stored_cmks

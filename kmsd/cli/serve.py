@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 import trio
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load_with_source
+from kmsd.config.source import ConfigurationError, Source
+from kmsd.operations.declared import DeclarationError
 from kmsd.server import app, logs
 from kmsd.server.errors import START_ERRORS, PinError
 
@@ -36,14 +38,16 @@ def serve(path: Path, log_level: str) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logs.configure(log_level)
     try:
-        settings = load(path)
-        trio.run(app.serve, path, settings, _ready)
+        settings, source = load_with_source(path)
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         sys.exit(1)
+    try:
+        trio.run(app.serve, path, settings, _ready)
     except (*START_ERRORS, ExceptionGroup) as error:
         for cause in _causes(error):
-            click.echo(f"kmsd does not start: {cause}", err=True)
+            for line in _lines(cause, source):
+                click.echo(f"kmsd does not start: {line}", err=True)
         sys.exit(PIN_REFUSED if isinstance(error, PinError) else 1)
 
 
@@ -57,6 +61,12 @@ def _causes(error: Exception) -> Iterator[Exception]:
         raise error
     for cause in error.exceptions:
         yield from _causes(cause)
+
+
+def _lines(cause: Exception, source: Source) -> list[str]:
+    if isinstance(cause, DeclarationError):
+        return source.error(source.mistake(*problem) for problem in cause.problems).mistakes
+    return [str(cause)]
 
 
 def _ready() -> None:

@@ -19,21 +19,12 @@ from pydantic_core import ErrorDetails
 
 from kmsd.config import references
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError, Mistake, Place, Source
 from kmsd.config.values import Surroundings
 
 MAXIMUM_FILE = 4 << 20
 MAXIMUM_NODES = 200_000
 MAXIMUM_DEPTH = 32
-
-Place = tuple[str | int, ...]
-
-
-class ConfigurationError(Exception):
-    """The mistakes of a configuration, one line each, in the order of the file."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
 
 
 def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -41,6 +32,24 @@ def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Setti
 
     Of the environment, CREDENTIALS_DIRECTORY is read. Raises ConfigurationError.
     """
+    return load_with_source(path, environment)[0]
+
+
+def store_of(path: Path) -> Path:
+    """The store that the configuration names, whatever else is in it. Raises ConfigurationError."""
+    tree = _Tree(path)
+    raw = tree.read()
+    store = raw.get("store") if isinstance(raw, dict) else None
+    named = store.get("sqlite") if isinstance(store, dict) else None
+    if not tree.mistakes and not isinstance(named, str):
+        tree.mistake(("store", "sqlite"), "required, but not given")
+    if tree.mistakes:
+        raise tree.source.error(tree.mistakes)
+    return path.absolute().parent / str(named)
+
+
+def load_with_source(path: Path | str, environment: Mapping[str, str] = os.environ) -> tuple[Settings, Source]:
+    """As `load`, with the lines that the values stand on."""
     path = Path(path)
     tree = _Tree(path)
     raw = tree.read()
@@ -58,8 +67,8 @@ def load(path: Path | str, environment: Mapping[str, str] = os.environ) -> Setti
         for place, text in references.check(raw, raw.get("software_root") is not None):
             tree.mistake(place, text)
     if tree.mistakes or settings is None:
-        raise ConfigurationError(tree.report())
-    return settings
+        raise tree.source.error(tree.mistakes)
+    return settings, tree.source
 
 
 def _surroundings(raw: dict[str, Any], path: Path, environment: Mapping[str, str]) -> Surroundings:
@@ -97,21 +106,12 @@ class _Tree:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: dict[Place, int] = {(): 1}
-        self.mistakes: dict[tuple[int, Place, str], None] = {}
+        self.source = Source(path, self.lines)
+        self.mistakes: list[Mistake] = []
         self._nodes = 0
 
     def mistake(self, place: Place, text: str) -> None:
-        self.mistakes[(self.line(place), place, text)] = None
-
-    def line(self, place: Place) -> int:
-        """The line of the value, or of the nearest enclosing one: what is missing has no line."""
-        while place not in self.lines:
-            place = place[:-1]
-        return self.lines[place]
-
-    def report(self) -> list[str]:
-        ordered = sorted(self.mistakes, key=lambda mistake: mistake[0])
-        return [f"{self.path}:{line}: {_dotted(place) + ': ' if place else ''}{text}" for line, place, text in ordered]
+        self.mistakes.append(self.source.mistake(place, text))
 
     def read(self) -> object:
         """The plain value of the file: dicts, tuples, str, int, bool, None. Mistakes are kept, not raised."""
@@ -167,21 +167,12 @@ class _Tree:
                 continue
             here = (*place, key.value)
             if key.value in values:
-                first = self.lines[here]
-                self.lines[here] = key.start_mark.line + 1
-                self.mistake(here, f"given twice, first on line {first}")
-                self.lines[here] = first
+                text = f"given twice, first on line {self.lines[here]}"
+                self.mistakes.append(Mistake(key.start_mark.line + 1, here, text))
                 continue
             self.lines[here] = key.start_mark.line + 1
             values[key.value] = self._value(value, here)
         return values
-
-
-def _dotted(place: Place) -> str:
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 _WORDS = {

@@ -57,6 +57,10 @@ class Proven(Strict):
     def needs_credential(self) -> bool:
         return self.password is not None or self.device is not None
 
+    def is_proven_as(self, other: Proven) -> bool:
+        """Whether the same credential proves both."""
+        return (self.username, self.password, self.device) == (other.username, other.password, other.device)
+
     def is_named_by(self, credential: Credential, name: str) -> bool:
         """Whether the credential claims to be that of `name`; what it proves, `verifies` tells."""
         if isinstance(credential, UsernameAndPassword):

@@ -307,6 +307,16 @@ class ClientDirectory:
     def everybody(self) -> Iterable[KnownClient]:
         return self._by_key.values()
 
+    def named(self, tenant: str, name: str) -> tuple[Identity, Proven] | None:
+        """The client or user of this name, and what proves that it is there."""
+        settings = self.tenants.get(tenant)
+        for client, declared in settings.clients.items() if settings is not None else ():
+            if client == name:
+                return Identity(tenant, name, declared.roles), declared
+            if name in declared.users:
+                return Identity(tenant, name, declared.users[name].roles), declared.users[name]
+        return None
+
     def find(self, common_names: Iterable[str], sans: Iterable[str], sha256: str) -> list[KnownClient]:
         """The clients that the certificate shows. Only one may use it; several are a mistake of who declared them.
 

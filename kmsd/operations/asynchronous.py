@@ -80,12 +80,29 @@ class Requests:
     """The asynchronous requests of all clients of a process."""
 
     def __init__(self, *, keep: float, per_client: int, delay: float) -> None:
-        """`keep`: seconds for a result; `per_client`: items at once; `delay`: seconds before one begins by itself."""
-        self._keep = keep
-        self._per_client = per_client
+        """`delay`: seconds before a request begins by itself; the others as for `limit`."""
+        self.limit(keep=keep, per_client=per_client)
         self._delay = delay
         self._jobs: dict[bytes, Job] = {}
         self._nursery: trio.Nursery | None = None
+
+    def limit(self, *, keep: float, per_client: int) -> None:
+        """`keep`: seconds for a result; `per_client`: items at once."""
+        self._keep = keep
+        self._per_client = per_client
+
+    def drop(self, gone: Callable[[str, str], bool]) -> None:
+        """Begin nothing more for owners (tenant, client) that are gone."""
+        for job in self._jobs.values():
+            if job.stage == ProcessingStage.SUBMITTED and job.answer is None and gone(*job.owner):
+                job.finish(
+                    ResponseBatchItem(
+                        operation=job.operation,
+                        result_status=ResultStatus.OPERATION_FAILED,
+                        result_reason=ResultReason.PERMISSION_DENIED,
+                        result_message="the client is known no more",
+                    )
+                )
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run what is submitted, until cancelled."""

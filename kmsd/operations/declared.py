@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
 
 import structlog
 
 from kmsd.config.authority import CertificateAuthority
+from kmsd.config.source import Place, dotted
 from kmsd.config.tenants import DeclaredKey
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto import certification
 from kmsd.crypto.errors import CryptoError
 from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError
-from kmsd.domain.identity import Identity
 from kmsd.domain.locate import LocateQuery
 from kmsd.domain.making import PROTECTION_ATTRIBUTE
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.domain.policy import Grants, Permission
-from kmsd.domain.records import AuditRecord
 from kmsd.operations import certifying, create, create_key_pair
-from kmsd.operations.context import LONG, Batch, Context
+from kmsd.operations.context import LONG, Context
 from kmsd.operations.new_objects import begin
-from kmsd.operations.services import Services
+from kmsd.operations.own_work import OwnWork
 from kmsd.operations.using import export
 from kmsd.storage.store import Store
-from kmsd.storage.work import UnitOfWork
 from protocol.attributes import Attribute, Template
 from protocol.enums import CryptographicUsageMask as Mask
-from protocol.enums import LinkType, NameType, ObjectType, Operation, StorageStatusMask
+from protocol.enums import LinkType, NameType, ObjectType, Operation, ResultReason, StorageStatusMask
 from protocol.names import Tag
 from protocol.operations.create import CreateRequest
 from protocol.operations.create_key_pair import CreateKeyPairRequest
 from protocol.structures import CryptographicDomainParameters, Name
 from protocol.ttlv import Item, ItemType
-from protocol.versions import V2_1
 
 log = structlog.get_logger("kmsd.declared")
 
 CONFIGURATION = "configuration"
 """The owner of declared keys, and who the audit says made them."""
+
+Problem = tuple[Place, str]
+"""What cannot be as it is declared."""
 
 _KEPT = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
 """An archived key is still there, and holds its name."""
@@ -49,30 +49,40 @@ PUBLIC = Mask.VERIFY | Mask.ENCRYPT | Mask.WRAP_KEY
 
 
 class DeclarationError(Exception):
-    """A declared key cannot be made: the message names tenant and key."""
+    """Something declared cannot be: each mistake with its place in the configuration."""
+
+    def __init__(self, problems: Iterable[tuple[Place, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{dotted(place)}: {text}" for place, text in self.problems))
 
 
-async def make_declared(services: Services, tenants: Mapping[str, TenantSettings]) -> None:
-    """Make what is declared and not there yet; what is there stays as it is. Raises DeclarationError."""
-    for tenant, settings in tenants.items():
-        for name, key in settings.keys.items():
-            if not _exists(services, tenant, name):
-                try:
-                    await _make(services, tenant, name, key, settings.default_protection)
-                except KmsError as error:
-                    raise DeclarationError(f"tenant {tenant}: key {name}: {error.message}") from error
-                log.info("declared key made", tenant=tenant, name=name)
-        authority = settings.certificate_authority
-        if authority is not None and authority.subject is not None:
-            await _make_authority(services, tenant, authority, authority.subject)
+async def make_keys(own: OwnWork, store: Store, tenant: str, settings: TenantSettings) -> AsyncIterator[Problem]:
+    """Make what is declared and not there yet; what is there stays as it is. Yields what cannot be made."""
+    for name, key in settings.keys.items():
+        if is_made(store, tenant, name):
+            continue
+        public = f"{name}-public"
+        if key.is_pair and is_made(store, tenant, public):
+            yield ("tenants", tenant, "keys", name), f"another object has the name {public!r}"
+            continue
+        operation = Operation.CREATE_KEY_PAIR if key.is_pair else Operation.CREATE
+        work = partial(_make, name, key, key.protection or settings.default_protection)
+        try:
+            await own.do(tenant, operation.name, operation, work)
+        except KmsError as error:
+            yield ("tenants", tenant, "keys", name), error.message
+    authority = settings.certificate_authority
+    if authority is None or authority.subject is None or is_made(store, tenant, authority.certificate):
+        return
+    try:
+        work = partial(_make_authority, authority, authority.subject)
+        await own.do(tenant, Operation.CERTIFY.name, Operation.CERTIFY, work)
+    except (KmsError, CryptoError) as error:
+        yield ("tenants", tenant, "certificate_authority"), str(error)
 
 
 def _name(name: str) -> Attribute:
     return Attribute("Name", Name(name_value=name, name_type=NameType.UNINTERPRETED_TEXT_STRING))
-
-
-def _exists(services: Services, tenant: str, name: str) -> bool:
-    return is_made(services.store, tenant, name)
 
 
 def is_made(store: Store, tenant: str, name: str) -> bool:
@@ -81,84 +91,46 @@ def is_made(store: Store, tenant: str, name: str) -> bool:
     return bool(store.locate(query))
 
 
-async def _make(services: Services, tenant: str, name: str, key: DeclaredKey, default: ProtectionLevel) -> None:
-    context = _context(services, tenant, Operation.CREATE_KEY_PAIR if key.is_pair else Operation.CREATE)
-    level, now = key.protection or default, context.now
+async def _make(name: str, key: DeclaredKey, level: ProtectionLevel, context: Context) -> None:
     if key.is_pair:
-        await create_key_pair.handle(context, _pair_request(name, key, level, now))
+        await create_key_pair.handle(context, _pair_request(name, key, level, context.now))
     else:
-        await create.handle(context, _key_request(name, key, level, now))
-    await _commit(context)
+        await create.handle(context, _key_request(name, key, level, context.now))
+    _say(context, "declared key made", name)
 
 
-async def _make_authority(services: Services, tenant: str, authority: CertificateAuthority, subject: str) -> None:
+async def _make_authority(authority: CertificateAuthority, subject: str, context: Context) -> None:
     """The authority's certificate, signed by its own key, where there is none of its name."""
-    if _exists(services, tenant, authority.certificate):
-        return
-    context = _context(services, tenant, Operation.CERTIFY)
     now = context.now
     key = certifying.named(context, authority.private_key, ObjectType.PRIVATE_KEY)
     public_uid = rekey.linked(key, LinkType.PUBLIC_KEY_LINK) if key is not None else None
     if key is None or public_uid is None:
-        raise DeclarationError(f"tenant {tenant}: the certificate authority has no key {authority.private_key!r}")
-    try:
-        public = await context.load(public_uid)
-        order = certification.for_key(await export(context, public), certification.parse_name(subject))
-        attributes = (
-            _name(authority.certificate),
-            Attribute("Activation Date", now),
-            Attribute("Cryptographic Usage Mask", Mask.CERTIFICATE_SIGN | Mask.VERIFY),
-        )
-        new = begin(context, ObjectType.CERTIFICATE, Template(attributes=attributes), None, ProtectionLevel.SOFTWARE)
-        new = rekey.link(new, LinkType.PUBLIC_KEY_LINK, public.uid)
-        draft = await context.crypto(
-            context.tenant.software,
-            certification.draft_authority,
-            order,
-            now,
-            now + int(authority.own_validity),
-            size=LONG,
-        )
-        context.save(await certifying.signed(context, new, key, draft))
-    except (KmsError, CryptoError) as error:
-        raise DeclarationError(f"tenant {tenant}: certificate authority: {error}") from error
+        raise KmsError(ResultReason.ITEM_NOT_FOUND, f"the authority has no key {authority.private_key!r}")
+    public = await context.load(public_uid)
+    order = certification.for_key(await export(context, public), certification.parse_name(subject))
+    attributes = (
+        _name(authority.certificate),
+        Attribute("Activation Date", now),
+        Attribute("Cryptographic Usage Mask", Mask.CERTIFICATE_SIGN | Mask.VERIFY),
+    )
+    new = begin(context, ObjectType.CERTIFICATE, Template(attributes=attributes), None, ProtectionLevel.SOFTWARE)
+    new = rekey.link(new, LinkType.PUBLIC_KEY_LINK, public.uid)
+    draft = await context.crypto(
+        context.tenant.software,
+        certification.draft_authority,
+        order,
+        now,
+        now + int(authority.own_validity),
+        size=LONG,
+    )
+    context.save(await certifying.signed(context, new, key, draft))
     context.save(rekey.link(public, LinkType.CERTIFICATE_LINK, new.uid))
-    await _commit(context)
-    log.info("certificate of the authority made", tenant=tenant, name=authority.certificate)
+    _say(context, "certificate of the authority made", authority.certificate)
 
 
-def _context(services: Services, tenant: str, operation: Operation) -> Context:
-    """For one change in the name of the configuration, which may do everything."""
-    batch = Batch(
-        services=services,
-        tenant=services.tenants[tenant],
-        identity=Identity(tenant, CONFIGURATION, ()),
-        grants=Grants([Permission(None)]),
-        version=V2_1,
-        now=int(services.clock()),
-    )
-    return Context(batch, operation)
-
-
-async def _commit(context: Context) -> None:
-    """Store what was made and changed, with its audit record."""
-    context.keep()
-    services = context.services
-    work = UnitOfWork()
-    for made in context.batch.pending.values():
-        (work.update if made.version else work.insert)(made)
-    work.audit(
-        AuditRecord(
-            time=int(services.clock() * 1_000_000),
-            tenant=context.tenant.name,
-            client=CONFIGURATION,
-            address="",
-            operation=context.operation.name,
-            uid=next(iter(context.touched)),
-            result="SUCCESS",
-        )
-    )
-    await services.store.commit(work)
+def _say(context: Context, event: str, name: str) -> None:
+    """Log it, once it is stored."""
+    context.batch.after_commit.append(partial(log.info, event, tenant=context.tenant.name, name=name))
 
 
 def _common(key: DeclaredKey, level: ProtectionLevel, now: int) -> tuple[Attribute, ...]:

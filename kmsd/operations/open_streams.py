@@ -43,7 +43,7 @@ class Streams:
         now = self._clock()
         for value in [value for value, stream in self._open.items() if stream.expires <= now]:
             del self._open[value]
-        mine = sum(1 for stream in self._open.values() if stream.identity == identity)
+        mine = sum(1 for stream in self._open.values() if _owner(stream.identity) == _owner(identity))
         if mine >= PER_CLIENT or len(self._open) >= ALTOGETHER:
             raise KmsError(ResultReason.SERVER_LIMIT_EXCEEDED, "too many operations in parts are open")
 
@@ -55,13 +55,24 @@ class Streams:
         found = self._open.get(value)
         if (
             found is None
-            or found.identity != identity
+            or _owner(found.identity) != _owner(identity)
             or found.operation != operation
             or found.expires <= self._clock()
         ):
             raise KmsError(ResultReason.INVALID_CORRELATION_VALUE, "no outstanding operation has this value")
         return self._open.pop(value)
 
+    def drop(self, gone: Callable[[str, str], bool]) -> None:
+        """Forget the streams of owners (tenant, client) that are gone."""
+        for value, stream in list(self._open.items()):
+            if gone(*_owner(stream.identity)):
+                del self._open[value]
+
     def put(self, value: bytes, stream: OpenStream) -> None:
         stream.expires = self._clock() + LIFETIME
         self._open[value] = stream
+
+
+def _owner(identity: Identity) -> tuple[str, str]:
+    """Not its roles: a reload may change them between two parts."""
+    return identity.tenant, identity.client

@@ -1,4 +1,4 @@
-"""What the server does by itself: one unit of work with its audit record, as for a client, and in nobody's name."""
+"""What the server does by itself: units of work with their audit records, as for a client, and in nobody's name."""
 
 from __future__ import annotations
 
@@ -22,51 +22,99 @@ log = structlog.get_logger("kmsd.own_work")
 Work = Callable[[Context], Awaitable[None]]
 
 
+class OwnWork:
+    """Pieces of work, of any number of tenants, that are stored together or not at all."""
+
+    def __init__(self, services: Services, client: str) -> None:
+        """As `client`, which is no client of any tenant's, and may do everything."""
+        self._services = services
+        self._client = client
+        self._now = int(services.clock())
+        self._batches: dict[str, Batch] = {}
+        self._done: list[AuditRecord] = []
+        self._failed: list[AuditRecord] = []
+
+    async def do(self, tenant: str, name: str, operation: Operation, work: Work) -> None:
+        """Do one piece; nothing is stored yet. `name` is what the audit calls it, also where it fails.
+
+        Raises what the work raises. Whatever that is, `commit` or `take_back` must follow.
+        """
+        context = Context(self._batch(tenant), operation)
+        try:
+            await work(context)
+            context.keep()
+        except KmsError as error:
+            self._failed.append(self._record(context, name, error))
+            raise
+        self._done.append(self._record(context, name, None))
+
+    async def commit(self) -> None:
+        """Store all of it. Raises ConflictError (another request was faster), KmsError (a name in use) and StoreError:
+        then nothing has happened."""
+        unit = UnitOfWork(self._done)
+        for batch in self._batches.values():
+            for changed in batch.pending.values():
+                (unit.update if changed.version else unit.insert)(changed)
+        try:
+            await self._services.store.commit(unit)
+        except KmsError as error:
+            failed = ResultStatus.OPERATION_FAILED.name
+            self._failed += [record._replace(result=failed, reason=error.reason.name) for record in self._done]
+            await self.take_back()
+            raise
+        except BaseException:
+            await self._roll_back()
+            raise
+        for batch in self._batches.values():
+            await _all(batch.after_commit)
+
+    async def take_back(self) -> None:
+        """Nothing has happened; the audit keeps what failed."""
+        await self._roll_back()
+        await self._services.store.commit(UnitOfWork(self._failed))
+
+    async def _roll_back(self) -> None:
+        for batch in self._batches.values():
+            await _all(batch.on_rollback)
+
+    def _batch(self, tenant: str) -> Batch:
+        if tenant not in self._batches:
+            self._batches[tenant] = Batch(
+                services=self._services,
+                tenant=self._services.tenants[tenant],
+                identity=Identity(tenant, self._client, ()),
+                grants=Grants([Permission(None)]),
+                version=V2_1,
+                now=self._now,
+            )
+        return self._batches[tenant]
+
+    def _record(self, context: Context, name: str, error: KmsError | None) -> AuditRecord:
+        status = ResultStatus.SUCCESS if error is None else ResultStatus.OPERATION_FAILED
+        return AuditRecord(
+            time=int(self._services.clock() * 1_000_000),
+            tenant=context.tenant.name,
+            client=self._client,
+            address="",
+            operation=name,
+            uid=next(iter(context.touched), None),
+            result=status.name,
+            reason=None if error is None else error.reason.name,
+        )
+
+
 async def do(services: Services, tenant: str, client: str, name: str, operation: Operation, work: Work) -> None:
-    """Do the work as `client` (no client of the tenant's, and one that may do everything), and commit it.
+    """Do one piece of work, and store it.
 
-    `name` is what the audit calls it, also where it fails. Raises what the work raises, ConflictError (another
-    request was faster: nothing has happened), and StoreError.
+    Raises what the work raises, ConflictError (another request was faster: nothing has happened), and StoreError.
     """
-    batch = Batch(
-        services=services,
-        tenant=services.tenants[tenant],
-        identity=Identity(tenant, client, ()),
-        grants=Grants([Permission(None)]),
-        version=V2_1,
-        now=int(services.clock()),
-    )
-    context = Context(batch, operation)
+    own = OwnWork(services, client)
     try:
-        await work(context)
-        context.keep()
-        unit = UnitOfWork()
-        for changed in batch.pending.values():
-            (unit.update if changed.version else unit.insert)(changed)
-        unit.audit(_record(context, client, name, ResultStatus.SUCCESS.name, None))
-        await services.store.commit(unit)
-    except KmsError as error:
-        await _all(batch.on_rollback)
-        failed = _record(context, client, name, ResultStatus.OPERATION_FAILED.name, error.reason.name)
-        await services.store.commit(UnitOfWork([failed]))
-        raise
+        await own.do(tenant, name, operation, work)
     except BaseException:
-        await _all(batch.on_rollback)
+        await own.take_back()
         raise
-    await _all(batch.after_commit)
-
-
-def _record(context: Context, client: str, name: str, result: str, reason: str | None) -> AuditRecord:
-    return AuditRecord(
-        time=int(context.services.clock() * 1_000_000),
-        tenant=context.tenant.name,
-        client=client,
-        address="",
-        operation=name,
-        uid=next(iter(context.touched), None),
-        result=result,
-        reason=reason,
-    )
+    await own.commit()
 
 
 async def _all(calls: list[Callable[[], None]]) -> None:

@@ -1,4 +1,4 @@
-"""What the handlers stand on: the store, the tenants with their providers, and the clock. Built once at start."""
+"""What the handlers stand on: the store, the tenants with their providers, and the clock."""
 
 from __future__ import annotations
 
@@ -51,12 +51,13 @@ class Watcher(Protocol):
         """Objects before (None: there was none) and after a commit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
     """Shared by all connections of a process."""
 
     store: Store
     tenants: Mapping[str, Tenant]
+    """Those served now: a reload replaces them as a whole, so a request looks once."""
     clock: Callable[[], float]
     """POSIX time in seconds."""
     counts: ObjectCounts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from kmsd.domain.errors import KmsError
@@ -37,10 +37,22 @@ class Tickets:
     """All valid tickets of a process."""
 
     def __init__(self, *, lifetime: float, per_client: int) -> None:
-        """`lifetime`: seconds at most; `per_client`: tickets at once."""
+        self.limit(lifetime=lifetime, per_client=per_client)
+        self._entries: dict[bytes, Entry] = {}
+
+    def limit(self, *, lifetime: float, per_client: int) -> None:
+        """`lifetime`: seconds at most, of new ones; `per_client`: tickets at once."""
         self.lifetime = int(lifetime)
         self._per_client = per_client
-        self._entries: dict[bytes, Entry] = {}
+
+    def revise(self, current: Callable[[Identity], Identity | None]) -> None:
+        """Let each ticket be of its issuer as `current` has it now; None ends it."""
+        for digest, entry in list(self._entries.items()):
+            issuer = current(entry.issuer)
+            if issuer is None:
+                del self._entries[digest]
+            else:
+                entry.issuer = issuer
 
     def issue(
         self, issuer: Identity, expires: int, requests: int | None, rights: tuple[Right, ...] | None, now: int

@@ -52,6 +52,9 @@ class Scheduler:
             log.info("leads")
         done = 0
         for tenant in self._services.tenants:
+            if tenant not in self._services.tenants:
+                # A reload has taken it away since the look began.
+                continue
             try:
                 done += await run_due(self._services, tenant)
             except Exception:

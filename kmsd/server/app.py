@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import signal
 import socket
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,26 +15,23 @@ from pathlib import Path
 import structlog
 import trio
 
-from kmsd.config.loader import ConfigurationError, load
 from kmsd.config.settings import Settings
 from kmsd.operations.asynchronous import Requests
-from kmsd.operations.declared import DeclarationError, make_declared
-from kmsd.operations.declared_cmks import apply_declared
+from kmsd.operations.declarations import apply_declared
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.services import ServerInformation, Services
 from kmsd.operations.tickets import Tickets
 from kmsd.scheduler.runner import Scheduler
 from kmsd.server import systemd
+from kmsd.server.control import serve_control, socket_of
 from kmsd.server.dispatcher import Dispatcher
-from kmsd.server.identity import Peers
 from kmsd.server.listeners import Handler, Server, open_listeners, run_until_signal
 from kmsd.server.notices import Notices
-from kmsd.server.providers import StartError, open_tenants
+from kmsd.server.providers import StartError, Tenancies
+from kmsd.server.reload import Reloader, context_for, make_peers
 from kmsd.server.session import serve_socket
-from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
-from kmsd.server.tls_context import expiry
-from kmsd.storage.errors import StoreError
+from kmsd.server.tls import CurrentContext
 from kmsd.storage.store import Store
 
 log = structlog.get_logger("kmsd.app")
@@ -54,43 +49,39 @@ _DELAY = 1.0
 async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is called once requests are answered.
 
-    Raises StartError, StoreError, TLSConfigurationError, OSError for what keeps the daemon from starting.
+    Raises StartError, DeclarationError, StoreError, TLSConfigurationError, OSError for what keeps the daemon from
+    starting.
     """
     with ExitStack() as closing:
         store = closing.enter_context(Store.open(settings.store.sqlite))
-        tenants = open_tenants(settings, store, closing)
-        tickets = Tickets(lifetime=settings.limits.ticket_lifetime, per_client=settings.limits.tickets)
-        peers = Peers(settings.clients, {name: tenant.policy for name, tenant in tenants.items()}, tickets)
-        notices = Notices(peers.listening(), settings.tls.certificate, settings.tls.private_key.path)
+        tenancies = Tenancies(settings, store, closing)
+        limits = settings.limits
         services = Services(
             store=store,
-            tenants=tenants,
+            tenants=tenancies.prepare(settings),
             clock=time.time,
             counts=ObjectCounts(store, time.monotonic),
             streams=Streams(time.monotonic),
-            requests=Requests(
-                keep=settings.limits.asynchronous_results,
-                per_client=settings.limits.asynchronous_requests,
-                delay=_DELAY,
-            ),
-            tickets=tickets,
+            requests=Requests(keep=limits.asynchronous_results, per_client=limits.asynchronous_requests, delay=_DELAY),
+            tickets=Tickets(lifetime=limits.ticket_lifetime, per_client=limits.tickets),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
-            watcher=notices,
             information=ServerInformation("kmsd", version("kmsd"), https=_has_https(settings)),
         )
-        dispatcher = Dispatcher(services, peers, settings.limits.batch_items)
-        tls = CurrentContext(_context(settings))
-        ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=settings.limits)
-        server = Server(ttlv, settings.limits)
+        tenancies.serve(settings)
+        peers = make_peers(settings, services, services.tenants)
+        notices = Notices(peers.listening(), settings.tls.certificate, settings.tls.private_key.path)
+        services.watcher = notices
+        dispatcher = Dispatcher(services, peers, limits.batch_items)
+        tls = CurrentContext(context_for(settings.tls))
+        ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher)
+        server = Server(ttlv, limits)
+        reloader = Reloader(path, settings, services, tenancies, dispatcher, server, notices, tls)
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
-            await make_declared(services, settings.tenants)
             await apply_declared(services, settings.tenants)
-            stop = partial(
-                run_until_signal, server, grace=settings.limits.drain_timeout, stopping=systemd.notify_stopping
-            )
-            await nursery.start(stop)
-            nursery.start_soon(_reload_on_hangup, path, tls, services)
+            await nursery.start(partial(run_until_signal, server, stopping=systemd.notify_stopping))
+            nursery.start_soon(_reload_on_hangup, reloader)
+            await nursery.start(serve_control, socket_of(settings.store.sqlite), reloader.reload)
             nursery.start_soon(notices.run, services)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)
@@ -152,30 +143,7 @@ def _settle() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _context(settings: Settings) -> ssl.SSLContext:
-    tls = settings.tls
-    context = make_context(tls.certificate, tls.private_key.path, tls.client_ca, minimum_version=tls.minimum_version)
-    expires = expiry(tls.certificate)
-    if expires < datetime.now(UTC):
-        # Served all the same: not every client looks at it, and a reload brings the next one.
-        log.warning("server certificate has expired", file=str(tls.certificate), expired=expires.isoformat())
-    return context
-
-
-async def _reload_on_hangup(path: Path, tls: CurrentContext, services: Services) -> None:
-    """SIGHUP: the certificate and the client authorities are read again, for new connections, and the declared keys.
-
-    A configuration with a mistake changes nothing; the rest of it takes effect at the next start.
-    """
+async def _reload_on_hangup(reloader: Reloader) -> None:
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         async for _ in signals:
-            systemd.notify_reloading()
-            try:
-                settings = await trio.to_thread.run_sync(load, path)
-                tls.replace(_context(settings))
-                await apply_declared(services, settings.tenants)
-            except (ConfigurationError, TLSConfigurationError, DeclarationError, StoreError) as error:
-                log.error("not reloaded", cause=str(error))
-            else:
-                log.info("reloaded", what="TLS certificate, client authorities and declared CMKs")
-            systemd.notify_ready()
+            await reloader.reload()

@@ -22,7 +22,18 @@ class Connection:
     attribute per step, where a deadline of trio's costs microseconds.
     """
 
-    __slots__ = ("_connections", "_keys", "address", "client", "due", "ended", "idle", "scope", "waiting_for")
+    __slots__ = (
+        "_connections",
+        "_keys",
+        "address",
+        "client",
+        "due",
+        "ended",
+        "idle",
+        "leaving",
+        "scope",
+        "waiting_for",
+    )
 
     def __init__(self, connections: Connections, address: str, host: str) -> None:
         self._connections = connections
@@ -38,10 +49,17 @@ class Connection:
         """No request has begun: a stopping daemon may close it at once."""
         self.ended = ""
         """Why it was ended from outside, if it was; nothing new may begin then."""
+        self.leaving = False
+        """It ends after the answer that is worked on."""
 
     @property
     def draining(self) -> bool:
-        return self._connections.draining
+        return self.leaving or self._connections.draining
+
+    @property
+    def limits(self) -> Limits:
+        """Those in force now."""
+        return self._connections.limits
 
     def expect(self, what: str, seconds: float, *, idle: bool) -> None:
         """The session now waits for `what`, at most `seconds`."""
@@ -58,6 +76,12 @@ class Connection:
         """Count the connection for its certificate (DER), too. Raises Refused."""
         self._connections.count(self, hashlib.sha256(certificate).digest())
 
+    def leave(self, why: str) -> None:
+        """End it, now or after the answer that is worked on."""
+        self.leaving = True
+        if self.idle:
+            self.end(why)
+
     def end(self, why: str) -> None:
         if not self.ended:
             self.ended = why
@@ -68,7 +92,7 @@ class Connections:
     """All connections of a process."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._open: set[Connection] = set()
         self._per_client: Counter[str | bytes] = Counter()
         self.draining = False
@@ -84,18 +108,18 @@ class Connections:
         """
         if self.draining:
             raise Refused("the daemon is stopping")
-        if len(self._open) >= self._limits.connections:
-            raise Refused(f"{self._limits.connections} connections are open")
-        if self._per_client[host] >= self._limits.connections_per_client:
-            raise Refused(f"{self._limits.connections_per_client} connections of this address are open")
+        if len(self._open) >= self.limits.connections:
+            raise Refused(f"{self.limits.connections} connections are open")
+        if self._per_client[host] >= self.limits.connections_per_client:
+            raise Refused(f"{self.limits.connections_per_client} connections of this address are open")
         connection = Connection(self, address, host)
         self._per_client[host] += 1
         self._open.add(connection)
         return connection
 
     def count(self, connection: Connection, client: bytes) -> None:
-        if self._per_client[client] >= self._limits.connections_per_client:
-            raise Refused(f"{self._limits.connections_per_client} connections of this certificate are open")
+        if self._per_client[client] >= self.limits.connections_per_client:
+            raise Refused(f"{self.limits.connections_per_client} connections of this certificate are open")
         connection._keys.append(client)
         self._per_client[client] += 1
 
@@ -110,18 +134,18 @@ class Connections:
     def drain(self) -> None:
         """Take no new work: idle connections end now, the others after the answer they are working on."""
         self.draining = True
-        for connection in list(self._open):
-            if connection.idle:
-                connection.end("the daemon is stopping")
+        for connection in self.open():
+            connection.leave("the daemon is stopping")
+
+    def open(self) -> list[Connection]:
+        return list(self._open)
 
     async def watch(self) -> None:
         """End what is overdue, at most a second late; runs until cancelled."""
-        limits = self._limits
-        shortest = min(limits.idle_timeout, limits.message_timeout)
-        period = min(1.0, shortest / 4)
         while True:
-            await trio.sleep(period)
+            shortest = min(self.limits.idle_timeout, self.limits.message_timeout)
+            await trio.sleep(min(1.0, shortest / 4))
             now = trio.current_time()
-            for connection in list(self._open):
+            for connection in self.open():
                 if connection.due <= now:
                     connection.end(f"no {connection.waiting_for} in time")

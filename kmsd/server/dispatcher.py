@@ -89,15 +89,23 @@ class Dispatcher:
         self._outcomes = Outcomes(services)
         self._queues = [trio.Lock() for _ in range(_QUEUES)]
 
+    def follow(self, peers: Peers, maximum_items: int) -> None:
+        """From the next request on, answer as this configuration says; those in work go on as they began."""
+        self._peers = peers
+        self._maximum_items = maximum_items
+
     async def connect(self, certificate: bytes, address: str) -> Peer:
         """Who the owner of a certificate is. Raises Refused, once that is audited."""
         try:
             return self._peers.identify(certificate, address)
         except Refused as refused:
-            item = failure(None, None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "")
-            record = self._outcomes.record("", "", address, CONNECT, item, ())
-            await self._outcomes.note([record._replace(detail=str(refused))])
+            await self._note_stranger(address, refused)
             raise
+
+    async def _note_stranger(self, address: str, refused: Refused) -> None:
+        item = failure(None, None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "")
+        record = self._outcomes.record("", "", address, CONNECT, item, ())
+        await self._outcomes.note([record._replace(detail=str(refused))])
 
     async def reject(self, peer: Peer, error: ProtocolError) -> bytes:
         """The answer to bytes that are no request: a header and one item without operation (KMIP 1.4 §11.1)."""
@@ -113,7 +121,17 @@ class Dispatcher:
         return encode_plain(version, None, [item], int(self._services.clock()))
 
     async def respond(self, peer: Peer, frame: bytes) -> Answer:
-        """Run one request. Raises nothing but cancellation and what the log must see."""
+        """Run one request. Raises Refused, once that is audited, for who is no client any more; else nothing but
+        cancellation and what the log must see."""
+        # One configuration for all of it, whatever is reloaded meanwhile.
+        peers, tenants, maximum_items = self._peers, self._services.tenants, self._maximum_items
+        if peer.generation != peers.generation:
+            try:
+                peers.recognise(peer)
+            except Refused as refused:
+                # It had begun to send when the configuration that knew it was replaced.
+                await self._note_stranger(peer.address, refused)
+                raise
         try:
             message = decode_request(frame)
             if not message.batch_items:
@@ -124,10 +142,10 @@ class Dispatcher:
         header = message.header
         version = header.protocol_version
         try:
-            self._check_message(message)
+            _check_message(message, maximum_items)
             later = is_later(message)
             now = int(self._services.clock())
-            identity, grants = await self._peers.authenticate(peer, header.authentication, now)
+            identity, grants = await peers.authenticate(peer, header.authentication, now)
         except KmsError as error:
             items = [
                 self._refusal(item.operation, item.unique_batch_item_id, error, version)
@@ -136,10 +154,9 @@ class Dispatcher:
             for item in items:
                 await self._note(peer, item.operation.name if item.operation is not None else MESSAGE, item)
             return Answer(encode_plain(version, header, items, int(self._services.clock())), close=False)
-        tenant = self._services.tenants[identity.tenant]
         batch = Batch(
             services=self._services,
-            tenant=tenant,
+            tenant=tenants[identity.tenant],
             identity=identity,
             grants=grants,
             version=version,
@@ -164,16 +181,6 @@ class Dispatcher:
         )
 
     # --- the batch -------------------------------------------------------------------------------------------
-
-    def _check_message(self, message: RequestMessage) -> None:
-        if len(message.batch_items) > self._maximum_items:
-            raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {self._maximum_items} batch items")
-        if len(message.batch_items) > 1:
-            # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
-            # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
-            ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
-            if len(set(ids)) != len(ids):
-                raise KmsError(ResultReason.INVALID_MESSAGE, "a Unique Batch Item ID occurs twice")
 
     async def _run(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
         option = message.header.batch_error_continuation_option or Stop
@@ -379,3 +386,15 @@ class Dispatcher:
 
 OPEN_TO_ALL: frozenset[Operation] = ABOUT_REQUESTS | {Operation.DISCOVER_VERSIONS, Operation.QUERY}
 """What every known client may ask: how to speak to us, and what became of its own requests."""
+
+
+def _check_message(message: RequestMessage, maximum_items: int) -> None:
+    """Raise KmsError Invalid Message for more items than are allowed, or identifiers that are no such thing."""
+    if len(message.batch_items) > maximum_items:
+        raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {maximum_items} batch items")
+    if len(message.batch_items) > 1:
+        # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
+        # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
+        ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
+        if len(set(ids)) != len(ids):
+            raise KmsError(ResultReason.INVALID_MESSAGE, "a Unique Batch Item ID occurs twice")

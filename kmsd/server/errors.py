@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from kmsd.config.source import Place
 from kmsd.operations.declared import DeclarationError
 from kmsd.server.tls import TLSConfigurationError
 from kmsd.storage.errors import StoreError
 
 
 class StartError(Exception):
-    """The daemon does not start; the message says what to mend."""
+    """The daemon does not start; the message says what to mend, `place` where in the configuration."""
+
+    def __init__(self, message: str, place: Place = ()) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class PinError(StartError):

@@ -19,8 +19,7 @@ import h11
 import structlog
 import trio
 
-from kmsd.config.settings import Limits
-from kmsd.server.connections import Connection
+from kmsd.server.connections import Connection, Refused
 from kmsd.server.encodings import ENCODINGS, Encoding
 from kmsd.server.session import LINGER, Dispatcher, render
 from kmsd.server.tls import close_lingering
@@ -66,7 +65,6 @@ async def serve_http(
     connection: Connection,
     *,
     dispatcher: Dispatcher[_Peer],
-    limits: Limits,
     threads: trio.CapacityLimiter,
 ) -> None:
     """As `session.serve_connection`, for HTTP: one request after the other, each answered before the next is read.
@@ -75,7 +73,7 @@ async def serve_http(
     started request, its head included, must be complete within `message_timeout`. Long XML and JSON is read and
     written in `threads`: a mebibyte takes up to 2 s, and may take 100 MiB while it does.
     """
-    exchange = _Exchange(stream, peer, connection, dispatcher, limits, threads)
+    exchange = _Exchange(stream, peer, connection, dispatcher, threads)
     try:
         if await exchange.run():
             connection.idle = True
@@ -95,14 +93,12 @@ class _Exchange(Generic[_Peer]):
         peer: _Peer,
         connection: Connection,
         dispatcher: Dispatcher[_Peer],
-        limits: Limits,
         threads: trio.CapacityLimiter,
     ) -> None:
         self._stream = stream
         self._peer = peer
         self._connection = connection
         self._dispatcher = dispatcher
-        self._limits = limits
         self._threads = threads
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_SIZE)
         self._begun = False  # the deadline of the request that has begun is set
@@ -156,10 +152,10 @@ class _Exchange(Generic[_Peer]):
             if event is not h11.NEED_DATA:
                 return None if isinstance(event, h11.ConnectionClosed) else event  # type: ignore[return-value]
             if self._head is None and not self._http.trailing_data[0]:
-                self._connection.expect("request", self._limits.idle_timeout, idle=True)
+                self._connection.expect("request", self._connection.limits.idle_timeout, idle=True)
             elif not self._begun:
                 self._begun = True
-                self._connection.expect("end of the request", self._limits.message_timeout, idle=False)
+                self._connection.expect("end of the request", self._connection.limits.message_timeout, idle=False)
             data = await self._stream.receive_some()
             if self._connection.ended:
                 # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
@@ -180,9 +176,10 @@ class _Exchange(Generic[_Peer]):
         if b"transfer-encoding" in fields or b"content-length" not in fields:
             raise _Refusal(http.HTTPStatus.LENGTH_REQUIRED, "A request needs a Content-Length.")
         length = int(fields[b"content-length"])
-        if length > self._limits.frame_size:
+        if length > self._connection.limits.frame_size:
             raise _Refusal(
-                http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {self._limits.frame_size} bytes are allowed."
+                http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"At most {self._connection.limits.frame_size} bytes are allowed.",
             )
         media_type, _, parameters = fields.get(b"content-type", b"").decode("latin-1").lower().partition(";")
         encoding = ENCODINGS.get(media_type.strip())
@@ -221,6 +218,9 @@ class _Exchange(Generic[_Peer]):
         self._connection.busy()
         try:
             message = await self._respond(encoding, body)
+        except Refused as error:
+            log.warning("connection refused", address=self._connection.address, cause=str(error))
+            return False
         except Exception as error:
             log.error("request failed", address=self._connection.address, traceback=render(error))
             return False
@@ -236,7 +236,9 @@ class _Exchange(Generic[_Peer]):
     async def _respond(self, encoding: Encoding, body: bytes) -> bytes:
         """The answer as TTLV. HTTP has told where the request ends: whatever it was, the next one can be read."""
         try:
-            frame = await self._run(encoding, len(body), partial(encoding.frame, body, self._limits.frame_size))
+            frame = await self._run(
+                encoding, len(body), partial(encoding.frame, body, self._connection.limits.frame_size)
+            )
         except ProtocolError as error:
             log.info("no message", address=self._connection.address, cause=str(error))
             return await self._dispatcher.reject(self._peer, error)
@@ -269,7 +271,7 @@ class _Exchange(Generic[_Peer]):
 
     async def _send(self, *events: h11.Event) -> None:
         data = b"".join(self._http.send(event) or b"" for event in events)
-        self._connection.expect("reader of our answer", self._limits.message_timeout, idle=False)
+        self._connection.expect("reader of our answer", self._connection.limits.message_timeout, idle=False)
         await self._stream.send_all(data)
 
 

@@ -27,14 +27,30 @@ from protocol.message import Authentication
 from protocol.structures import AttestationCredential, DeviceCredential, TicketCredential, UsernameAndPassword
 
 
+class Shown(NamedTuple):
+    """What a certificate shows of its owner, once TLS has verified it."""
+
+    common_names: tuple[str, ...] = ()
+    sans: tuple[str, ...] = ()
+    sha256: str = ""
+    subject: str = ""
+    """For the log."""
+
+
+_NOTHING = Shown()
+
+
 @dataclass(slots=True)
 class Peer:
-    """One connection's client, recognised once."""
+    """One connection's client, recognised once under each configuration."""
 
     known: KnownClient
     address: str
     proven: bytes | None = field(default=None, repr=False)
     """A keyed digest of the credential that was last verified: Argon2 is paid once per connection."""
+    shown: Shown = _NOTHING
+    generation: int = 0
+    """Of the configuration that `known` is of."""
 
 
 class Authenticated(NamedTuple):
@@ -60,9 +76,17 @@ _SAN_KINDS: dict[type[x509.GeneralName], str] = {
 
 
 class Peers:
-    """Who may connect, and what each may do."""
+    """Who may connect, and what each may do, as one configuration says; a reload makes another one of these."""
 
-    def __init__(self, directory: ClientDirectory, policies: Mapping[str, TenantPolicy], tickets: Tickets) -> None:
+    def __init__(
+        self,
+        directory: ClientDirectory,
+        policies: Mapping[str, TenantPolicy],
+        tickets: Tickets,
+        generation: int = 0,
+    ) -> None:
+        """`generation`: which configuration of this process it is, from 0 on."""
+        self.generation = generation
         self._directory = directory
         self._policies = policies
         self._tickets = tickets
@@ -81,13 +105,34 @@ class Peers:
         except ValueError as error:
             # OpenSSL verifies what others find malformed.
             raise Refused(f"the certificate (SHA-256 {fingerprint}) cannot be read") from error
-        shown = self._directory.find(names, sans, fingerprint)
-        if len(shown) != 1:
-            subject = parsed.subject.rfc4514_string()[:_SHOWN_SUBJECT]
-            whose = " and ".join(f"{known.identity.tenant}/{known.identity.client}" for known in shown)
-            what = f"this certificate is of several clients, {whose}" if shown else _STRANGER
-            raise Refused(f"{what} ({subject!r}, SHA-256 {fingerprint})")
-        return Peer(shown[0], address)
+        subject = parsed.subject.rfc4514_string()[:_SHOWN_SUBJECT]
+        shown = Shown(tuple(names), tuple(sans), fingerprint, subject)
+        return Peer(self._known(shown), address, shown=shown, generation=self.generation)
+
+    def recognise(self, peer: Peer) -> None:
+        """See again who the peer is, if that was under another configuration. Raises Refused where it is nobody now.
+
+        What it has proven then counts no more.
+        """
+        if peer.generation != self.generation:
+            peer.known = self._known(peer.shown)
+            peer.proven = None
+            peer.generation = self.generation
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether the certificate is one client's."""
+        return len(self._find(peer.shown)) == 1
+
+    def _find(self, shown: Shown) -> list[KnownClient]:
+        return self._directory.find(shown.common_names, shown.sans, shown.sha256)
+
+    def _known(self, shown: Shown) -> KnownClient:
+        found = self._find(shown)
+        if len(found) != 1:
+            whose = " and ".join(f"{known.identity.tenant}/{known.identity.client}" for known in found)
+            what = f"this certificate is of several clients, {whose}" if found else _STRANGER
+            raise Refused(f"{what} ({shown.subject!r}, SHA-256 {shown.sha256})")
+        return found[0]
 
     def listening(self) -> list[Listening]:
         """The clients that take messages of the server's own."""

@@ -102,7 +102,7 @@ class Server:
 
     def __init__(self, handler: Handler, limits: Limits) -> None:
         self._handler = handler
-        self._limits = limits
+        self._listeners: Sequence[socket.socket] = ()
         self._accepting = trio.CancelScope()
         self._handling = trio.CancelScope()
         self._refusals = _Throttle()
@@ -120,8 +120,9 @@ class Server:
         `handlers` are for those listeners that speak something else than the others.
         """
         try:
+            self._listeners = listeners
             for sock in listeners:
-                _configure(sock, self._limits)
+                _configure(sock, self.connections.limits)
             with self._handling:
                 async with trio.open_nursery() as watcher:
                     watcher.start_soon(self.connections.watch)
@@ -147,6 +148,13 @@ class Server:
         """
         self._handling.deadline = min(self._handling.deadline, trio.current_time() + grace)
         self._accepting.cancel()
+
+    def apply(self, limits: Limits) -> None:
+        """These limits from now on, for open connections too; keepalive for new ones."""
+        self.connections.limits = limits
+        for sock in self._listeners:
+            if sock.fileno() != -1:
+                _configure(sock, limits)
 
     async def _accept(self, listener: socket.socket, handler: Handler, nursery: trio.Nursery) -> None:
         while True:
@@ -190,18 +198,19 @@ class Server:
 async def run_until_signal(
     server: Server,
     *,
-    grace: float,
     stopping: Callable[[], object] = lambda: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Stop `server` at the first SIGTERM or SIGINT, calling `stopping` before; at the second without grace."""
+    """Stop `server` at the first SIGTERM or SIGINT, calling `stopping` before, with the `drain_timeout` of its limits
+    as grace; at the second without."""
+    stopped = False
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         task_status.started()
         async for number in signals:
             log.info("stopping", signal=signal.Signals(number).name, connections=len(server.connections))
             stopping()
-            server.stop(grace)
-            grace = 0
+            server.stop(0 if stopped else server.connections.limits.drain_timeout)
+            stopped = True
 
 
 class _Throttle:

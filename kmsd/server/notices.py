@@ -8,7 +8,7 @@ queue that survives. What was committed is told; what was undone is not.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,9 +71,15 @@ class Listening:
     events: trio.MemorySendChannel[Event] = field(init=False)
     source: trio.MemoryReceiveChannel[Event] = field(init=False)
     stream: trio.SSLStream[trio.SocketStream] | None = None
+    serving: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def __post_init__(self) -> None:
         self.events, self.source = trio.open_memory_channel[Event](WAITING)
+
+    def is_like(self, other: Listening) -> bool:
+        """Whether it is the same client with the same listener."""
+        mine, others = self.identity, other.identity
+        return (mine.tenant, mine.client, self.settings) == (others.tenant, others.client, other.settings)
 
     @property
     def address(self) -> str:
@@ -84,11 +90,29 @@ class Notices:
     """All that listen, by tenant."""
 
     def __init__(self, listening: Sequence[Listening], certificate: Path, private_key: Path) -> None:
-        """`certificate` and `private_key` (PEM) are shown to listeners that have none of their own."""
         self._by_tenant: dict[str, list[Listening]] = {}
-        for one in listening:
-            self._by_tenant.setdefault(one.identity.tenant, []).append(one)
+        self._start: Callable[[Listening], None] = lambda listening: None
+        self.follow(listening, certificate, private_key)
+
+    def follow(self, listening: Sequence[Listening], certificate: Path, private_key: Path) -> None:
+        """Tell these from now on, and nobody else; who goes on listening misses nothing.
+
+        `certificate` and `private_key` (PEM) are shown to listeners that have none of their own.
+        """
         self._certificate, self._private_key = certificate, private_key
+        before = [one for everybody in self._by_tenant.values() for one in everybody]
+        self._by_tenant = {}
+        for new in listening:
+            one = next((old for old in before if old.is_like(new)), None)
+            if one is None:
+                one = new
+                self._start(one)
+            else:
+                before.remove(one)
+                one.identity, one.grants = new.identity, new.grants
+            self._by_tenant.setdefault(one.identity.tenant, []).append(one)
+        for gone in before:
+            gone.serving.cancel()
 
     def watches(self, tenant: str) -> bool:
         """Whether anybody wants to know of this tenant's objects."""
@@ -106,11 +130,18 @@ class Notices:
     async def run(self, services: Services) -> None:
         """Send what happens, until cancelled."""
         async with trio.open_nursery() as nursery:
+            self._start = lambda listening: nursery.start_soon(self._serve, services, listening)
             for everybody in self._by_tenant.values():
                 for listening in everybody:
-                    nursery.start_soon(self._serve, services, listening)
+                    self._start(listening)
+            # Those that a reload brings come later.
+            await trio.sleep_forever()
 
     async def _serve(self, services: Services, listening: Listening) -> None:
+        with listening.serving:
+            await self._tell(services, listening)
+
+    async def _tell(self, services: Services, listening: Listening) -> None:
         try:
             async for before, after in listening.source:
                 try:

@@ -1,7 +1,7 @@
 """Tenants at run time: roots, data keys and providers, out of the configuration and the store.
 
-All of this blocks and comes before the first request. A root or a token that is not the one the store was made with
-is a refused start, never a new key beside the old ones.
+All of this blocks, and comes before the first request of a tenant. A root or a token that is not the one the store was
+made with is a refused start, never a new key beside the old ones.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from protocol.enums import ProtectionLevel as WireProtectionLevel
 if TYPE_CHECKING:
     from kmsd.server.tokens import Token
 
-__all__ = ["StartError", "open_tenants"]
+__all__ = ["StartError", "Tenancies"]
 
 log = structlog.get_logger("kmsd.providers")
 
@@ -42,29 +42,55 @@ SOFTWARE_ROOT = "software"
 _KEPT = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
 
 
-def open_tenants(settings: Settings, store: Store, closing: ExitStack) -> Mapping[str, Tenant]:
-    """Every tenant with its providers; what was opened is closed by `closing`. Raises StartError."""
-    tokens = _open_tokens(settings, closing)
-    sealer = Sealer()
-    for name, tenant in settings.tenants.items():
-        try:
-            sealer.add_tenant(name, _data_key(settings, store, tokens, name, tenant))
-            if tenant.hsm_name is not None:
-                _prepare_token(store, tokens[tenant.hsm_name], name)
-        except CryptoError as error:
-            raise StartError(f"tenant {name}: {error}") from error
-    software = SoftwareProvider(sealer)
-    _report_sm2(settings)
-    on_tokens = {
-        name: token.provider(
-            sealer, {t: tenant.keeping for t, tenant in settings.tenants.items() if tenant.hsm_name == name}
-        )
-        for name, token in tokens.items()
-    }
-    return {
-        name: Tenant(name, tenant.policy, software, _providers(tenant, software, on_tokens))
-        for name, tenant in settings.tenants.items()
-    }
+class Tenancies:
+    """What tenants stand on while the daemon runs: the tokens, opened at start, and the data keys of those served."""
+
+    def __init__(self, settings: Settings, store: Store, closing: ExitStack) -> None:
+        """Open the tokens; `closing` closes what was opened. Raises StartError."""
+        self._store = store
+        self._sealer = Sealer()
+        self._software = SoftwareProvider(self._sealer)
+        self._tokens = _open_tokens(settings, self._sealer, closing)
+        self._ready: set[str] = set()
+        """Those whose data key and token are looked at."""
+
+    def prepare(self, settings: Settings) -> Mapping[str, Tenant]:
+        """The tenants of a configuration, with the providers of each; a tenant that the store does not know gets a
+        data key. Nothing changes for those that are served.
+
+        Raises StartError. Blocks; may be called in a thread.
+        """
+        for name, tenant in settings.tenants.items():
+            if name in self._ready:
+                continue
+            try:
+                self._sealer.add_tenant(name, _data_key(settings, self._store, self._tokens, name, tenant))
+                if tenant.hsm_name is not None:
+                    _prepare_token(self._store, self._tokens[tenant.hsm_name], name)
+            except CryptoError as error:
+                raise StartError(f"tenant {name}: {error}", ("tenants", name)) from error
+            self._ready.add(name)
+        _report_sm2(settings)
+        return {
+            name: Tenant(name, tenant.policy, self._software, self._providers(tenant))
+            for name, tenant in settings.tenants.items()
+        }
+
+    def serve(self, settings: Settings) -> None:
+        """Let the tokens keep keys as the configuration says, once its tenants are prepared."""
+        for name, token in self._tokens.items():
+            token.serve({t: tenant.keeping for t, tenant in settings.tenants.items() if tenant.hsm_name == name})
+
+    def forget(self, tenant: str) -> None:
+        """Its data key leaves the memory; what is sealed under it stays in the store."""
+        self._sealer.forget_tenant(tenant)
+        self._ready.discard(tenant)
+
+    def _providers(self, tenant: TenantSettings) -> dict[ProtectionLevel, Provider]:
+        providers: dict[ProtectionLevel, Provider] = {ProtectionLevel.SOFTWARE: self._software}
+        if tenant.hsm_name is not None:
+            providers[ProtectionLevel.HSM] = self._tokens[tenant.hsm_name].provider
+        return providers
 
 
 def _report_sm2(settings: Settings) -> None:
@@ -80,21 +106,12 @@ def _report_sm2(settings: Settings) -> None:
         log.warning("SM2 keys are at risk", reason=support.warning, library=support.library)
 
 
-def _providers(
-    tenant: TenantSettings, software: Provider, on_tokens: Mapping[str, Provider]
-) -> dict[ProtectionLevel, Provider]:
-    providers = {ProtectionLevel.SOFTWARE: software}
-    if tenant.hsm_name is not None:
-        providers[ProtectionLevel.HSM] = on_tokens[tenant.hsm_name]
-    return providers
-
-
-def _open_tokens(settings: Settings, closing: ExitStack) -> dict[str, Token]:
+def _open_tokens(settings: Settings, sealer: Sealer, closing: ExitStack) -> dict[str, Token]:
     if not settings.hsms:
         return {}
     from kmsd.server.tokens import open_token  # noqa: PLC0415 (PKCS#11, for who has an HSM)
 
-    return {name: open_token(name, hsm, closing) for name, hsm in settings.hsms.items()}
+    return {name: open_token(name, hsm, sealer, closing) for name, hsm in settings.hsms.items()}
 
 
 def _data_key(
@@ -103,7 +120,8 @@ def _data_key(
     """The tenant's data key, opened under its root; a tenant that the store does not know gets one."""
     row = store.load_tenant(name)
     if row is not None and row.root != tenant.root:
-        raise StartError(f"tenant {name}: its data key is under the root {row.root!r}, not {tenant.root!r}")
+        what = f"its data key is under the root {row.root!r}, not {tenant.root!r}"
+        raise StartError(f"tenant {name}: {what}", ("tenants", name))
     root = _root(settings, tokens, tenant, create=row is None)
     if row is None:
         row = store.save_tenant(TenantRow(name, tenant.root, root.wrap_data_key(name, new_data_key())))

@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol, TypeVar
 import structlog
 import trio
 
-from kmsd.config.settings import Limits
 from kmsd.server.connections import Connection, Refused
 from kmsd.server.tls import (
     CurrentContext,
@@ -49,7 +48,7 @@ class Dispatcher(Protocol[_Peer]):
         ...
 
     async def respond(self, peer: _Peer, frame: bytes) -> Answer:
-        """The answer to one whole message."""
+        """The answer to one whole message; raises Refused for who is nobody that we serve any more."""
         ...
 
     async def reject(self, peer: _Peer, error: ProtocolError) -> bytes:
@@ -67,7 +66,6 @@ class Converse(Protocol[_Asker]):
         connection: Connection,
         *,
         dispatcher: Dispatcher[_Asker],
-        limits: Limits,
     ) -> Awaitable[None]: ...
 
 
@@ -77,7 +75,6 @@ async def serve_socket(
     *,
     tls: CurrentContext,
     dispatcher: Dispatcher[_Peer],
-    limits: Limits,
     stream: StreamKind = "sslsocket",
     converse: Converse[_Peer] | None = None,
 ) -> None:
@@ -85,7 +82,7 @@ async def serve_socket(
 
     Once the client is known, `converse` speaks with it; left out, that is `serve_connection`.
     """
-    deadline = trio.current_time() + limits.handshake_timeout
+    deadline = trio.current_time() + connection.limits.handshake_timeout
     try:
         secured = await accept_tls(sock, tls.context, deadline, stream=stream)
     except HandshakeFailed as error:
@@ -103,7 +100,7 @@ async def serve_socket(
         raise
     connection.client = peer
     converse = serve_connection if converse is None else converse
-    await converse(secured.stream, peer, connection, dispatcher=dispatcher, limits=limits)
+    await converse(secured.stream, peer, connection, dispatcher=dispatcher)
 
 
 async def serve_connection(
@@ -112,7 +109,6 @@ async def serve_connection(
     connection: Connection,
     *,
     dispatcher: Dispatcher[_Peer],
-    limits: Limits,
 ) -> None:
     """Answer one request after the other, each in full before the next is looked at; closes `stream`.
 
@@ -121,7 +117,7 @@ async def serve_connection(
     closes. An exception of the dispatcher is logged and closes this connection only.
     """
     try:
-        if await _converse(stream, peer, connection, dispatcher, limits):
+        if await _converse(stream, peer, connection, dispatcher):
             connection.idle = True
             await close_lingering(stream, LINGER)
     except trio.BrokenResourceError as error:
@@ -135,10 +131,9 @@ async def _converse(
     peer: _Peer,
     connection: Connection,
     dispatcher: Dispatcher[_Peer],
-    limits: Limits,
 ) -> bool:
     """Returns whether the client may still be sending while it should read our last answer."""
-    frames = FrameBuffer(limits.frame_size)
+    frames = FrameBuffer(connection.limits.frame_size)
     send = stream.send_now if isinstance(stream, TLSStream) else stream.send_all
     started = False  # the deadline of the message that they begin is set
     while True:
@@ -146,15 +141,17 @@ async def _converse(
             frame = frames.next_frame()
         except ProtocolError as error:
             log.info("no message", address=connection.address, cause=str(error))
-            connection.expect("reader of our answer", limits.message_timeout, idle=False)
+            connection.expect("reader of our answer", connection.limits.message_timeout, idle=False)
             await send(await dispatcher.reject(peer, error))
             return True
         if frame is None:
             if not frames.partial:
-                connection.expect("request", limits.idle_timeout, idle=True)
+                # What a reload has changed meanwhile holds from the next request on.
+                frames.max_size = connection.limits.frame_size
+                connection.expect("request", connection.limits.idle_timeout, idle=True)
             elif not started:
                 started = True
-                connection.expect("end of the request", limits.message_timeout, idle=False)
+                connection.expect("end of the request", connection.limits.message_timeout, idle=False)
             data = await stream.receive_some()
             if connection.ended:
                 # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
@@ -169,10 +166,13 @@ async def _converse(
         connection.busy()
         try:
             answer = await dispatcher.respond(peer, frame)
+        except Refused as error:
+            log.warning("connection refused", address=connection.address, cause=str(error))
+            return False
         except Exception as error:
             log.error("request failed", address=connection.address, traceback=render(error))
             return False
-        connection.expect("reader of our answer", limits.message_timeout, idle=False)
+        connection.expect("reader of our answer", connection.limits.message_timeout, idle=False)
         await send(answer.data)
         if answer.close:
             return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from kmsd.config.settings import Hsm
 from kmsd.crypto.errors import CryptoError
@@ -23,23 +22,26 @@ from kmsd.domain.policy import Keeping
 from kmsd.server.errors import PinError, StartError
 
 
-@dataclass(frozen=True, slots=True)
 class Token:
     """A token that the configuration names, logged in to and tested."""
 
-    ring: TenantKeyRing
-    settings: Hsm
+    def __init__(self, ring: TenantKeyRing, hsm: Hsm, sealer: Sealer) -> None:
+        self.ring = ring
+        self._provider = HsmProvider(ring, sealer, {}, inline=hsm.inline == "auto")
+
+    @property
+    def provider(self) -> Provider:
+        return self._provider
 
     def root(self, *, create: bool) -> KeyRoot:
         return HsmRoot(self.ring, create=create)
 
-    def provider(self, sealer: Sealer, keeping: Mapping[str, Keeping]) -> Provider:
-        """For the tenants that have HSM keys here, each with how they are kept."""
-        keys = {tenant: TenantKeys(kept.value) for tenant, kept in keeping.items()}
-        return HsmProvider(self.ring, sealer, keys, inline=self.settings.inline == "auto")
+    def serve(self, keeping: Mapping[str, Keeping]) -> None:
+        """The tenants that have HSM keys here, each with how they are kept."""
+        self._provider.serve({tenant: TenantKeys(kept.value) for tenant, kept in keeping.items()})
 
 
-def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
+def open_token(name: str, hsm: Hsm, sealer: Sealer, closing: ExitStack) -> Token:
     """Log in and look at what the token can do. Raises StartError, of which PinError is one."""
     try:
         module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
@@ -54,4 +56,4 @@ def open_token(name: str, hsm: Hsm, closing: ExitStack) -> Token:
         raise PinError(f"HSM {name}: {error}") from error
     except (ModuleError, CryptoError) as error:
         raise StartError(f"HSM {name}: {error}") from error
-    return Token(TenantKeyRing(pool, abilities), hsm)
+    return Token(TenantKeyRing(pool, abilities), hsm, sealer)

@@ -59,8 +59,8 @@ class TenantRow:
 class Store:
     """One SQLite file. Open it after a fork; one event loop per Store.
 
-    `locate` and `count` may be called from any thread, and read through a connection of their own there; all else
-    belongs to the thread that opened it.
+    `locate`, `count`, `load_tenant` and `save_tenant` may be called from any thread, and read through a connection of
+    their own there; all else belongs to the thread that opened it.
     """
 
     def __init__(self, path: Path, *, cached_objects: int = CACHED_OBJECTS) -> None:
@@ -238,12 +238,14 @@ class Store:
         return [(row[0], AuditRecord(*row[1:])) for row in rows]
 
     def load_tenant(self, name: str) -> TenantRow | None:
-        row = self._reader.execute(sql.GET_TENANT.sql, (name,)).fetchone()
+        with self._reading() as connection:
+            row = connection.execute(sql.GET_TENANT.sql, (name,)).fetchone()
         return None if row is None else TenantRow(*row)
 
     def save_tenant(self, tenant: TenantRow) -> TenantRow:
         """Store a new tenant's key unless it has one, and return the one stored: of two workers one wins.
-        Blocks.
+
+        Blocks: not on the event loop while `run` writes.
         """
         self._transactions.execute(sql.INSERT_TENANT.sql, (tenant.name, tenant.root, tenant.wrapped_key))
         stored = self.load_tenant(tenant.name)

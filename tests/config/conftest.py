@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError
 
 MINIMAL = """\
 listeners:

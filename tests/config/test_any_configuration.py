@@ -10,7 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
+from kmsd.config.source import ConfigurationError
 
 from .conftest import MINIMAL
 

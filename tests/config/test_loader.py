@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError
 
 from .conftest import MINIMAL
 

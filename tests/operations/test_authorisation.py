@@ -14,7 +14,7 @@ import trio
 from kmsd.domain.cmk import ID_PREFIX
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations import HANDLERS
-from kmsd.operations.declared import make_declared
+from kmsd.operations.declarations import apply_declared
 from kmsd.server.dispatcher import OPEN_TO_ALL
 from kmsd.storage.store import Store
 from protocol.attributes import Attribute, AttributeReference, Template
@@ -84,7 +84,7 @@ async def server(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Server]
     with Store.open(tmp_path / "kmsd.db") as store:
         await nursery.start(store.run)
         server = Server(store, {"acme": settings, "bank": settings})
-        await make_declared(server.services, server.settings)
+        await apply_declared(server.services, server.settings)
         await nursery.start(server.services.requests.run)
         yield server
         nursery.cancel_scope.cancel()

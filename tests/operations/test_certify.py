@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from kmsd.operations.declared import DeclarationError, make_declared
+from kmsd.operations.declarations import apply_declared
+from kmsd.operations.declared import DeclarationError
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.storage.store import Store
 from protocol.attributes import Attribute, AttributeReference, Template
@@ -71,7 +72,7 @@ async def with_authority(path: Path, nursery: trio.Nursery, **changes: Any) -> A
     with Store.open(path / "kmsd.db") as store:
         await nursery.start(store.run)
         server = Server(store, {"acme": tenant_settings(**{**AUTHORITY, **changes}), "bank": tenant_settings()})
-        await make_declared(server.services, server.settings)
+        await apply_declared(server.services, server.settings)
         yield server
         nursery.cancel_scope.cancel()
 
@@ -367,7 +368,7 @@ async def test_query_tells_only_tenants_with_an_authority(app: Caller, server: S
 
 async def test_the_authority_is_made_once_and_names_itself(app: Caller, server: Server) -> None:
     before = await authority_of(app)
-    await make_declared(server.services, server.settings)
+    await apply_declared(server.services, server.settings)
     assert await authority_of(app) == before
     before.verify_directly_issued_by(before)
     assert before.extensions.get_extension_for_class(x509.BasicConstraints).value == x509.BasicConstraints(True, 0)
@@ -389,7 +390,7 @@ async def test_an_authority_without_its_key_is_a_refused_start(tmp_path: Path, n
         await nursery.start(store.run)
         server = Server(store, {"acme": tenant_settings(**{**AUTHORITY, "keys": {}})})
         with pytest.raises(DeclarationError, match="no key 'ca'"):
-            await make_declared(server.services, server.settings)
+            await apply_declared(server.services, server.settings)
         nursery.cancel_scope.cancel()
 
 
@@ -419,7 +420,7 @@ async def test_an_authority_in_the_hsm(hsm_server: Server) -> None:
     tenants["acme"] = replace(tenants["acme"], policy=settings.policy)
     hsm_server.services = replace(hsm_server.services, tenants=tenants)
     hsm_server.dispatcher = Dispatcher(hsm_server.services, hsm_server.peers, maximum_items=64)
-    await make_declared(hsm_server.services, {"acme": settings})
+    await apply_declared(hsm_server.services, {"acme": settings})
     app = hsm_server.caller(version=V2_1)
     [ca] = (await app.call(LocateRequest(attributes=(name("hard"),)))).unique_identifiers
     assert await app.refused(get(ca)) == ResultReason.NOT_EXTRACTABLE

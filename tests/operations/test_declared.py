@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from kmsd.config.tenants import DeclaredKey
-from kmsd.operations.declared import DeclarationError, make_declared
+from kmsd.operations.declarations import apply_declared
+from kmsd.operations.declared import DeclarationError
 from protocol.operations.archive import ArchiveRequest
 from protocol.operations.locate import LocateRequest
 from tests.operations.conftest import Caller, Server, tenant_settings
@@ -21,7 +22,7 @@ KEYS: dict[str, Any] = {
 
 async def declare(server: Server) -> None:
     keys = {key: DeclaredKey.model_validate(value) for key, value in KEYS.items()}
-    await make_declared(server.services, {"acme": tenant_settings(keys=keys)})
+    await apply_declared(server.services, {"acme": tenant_settings(keys=keys)})
 
 
 async def test_a_second_start_makes_nothing(app: Caller, server: Server) -> None:
@@ -43,7 +44,7 @@ async def test_an_archived_one_is_there(app: Caller, server: Server) -> None:
 
 async def test_a_name_that_something_else_has_is_a_refused_start(app: Caller, server: Server) -> None:
     await app.call(create(name("signer-public")))
-    with pytest.raises(DeclarationError, match="tenant acme: key signer"):
+    with pytest.raises(DeclarationError, match=r"tenants\.acme\.keys\.signer: "):
         await declare(server)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from kmsd.domain.declared_keys import Kind, plan
+from kmsd.operations.declarations import apply_declared
 from kmsd.operations.declared import DeclarationError
-from kmsd.operations.declared_cmks import apply_declared, stored_cmks
+from kmsd.operations.declared_cmks import stored_cmks
 from kmsd.scheduler.jobs import run_due
 from protocol.enums import ResultReason
 from protocol.operations.create_alias import CreateAliasRequest
@@ -117,13 +118,13 @@ async def test_a_removed_declaration_deletes_nothing(app: Caller, server: Server
 async def test_what_a_key_is_made_of_is_not_changed(app: Caller, server: Server, other: dict[str, Any]) -> None:
     await declare(server, database={})
     [field] = other
-    with pytest.raises(DeclarationError, match=f"tenant acme: cmk database has {field}"):
+    with pytest.raises(DeclarationError, match=rf"tenants.acme.cmks.database.{field}: .*never changes"):
         await declare(server, database=other)
     assert kinds(server, {"database": other}) == {"database": Kind.IMPOSSIBLE}
 
 
 async def test_a_key_that_cannot_be_made_is_said_with_its_name(server: Server) -> None:
-    with pytest.raises(DeclarationError, match="tenant acme: cmk database: this tenant has no HSM protection"):
+    with pytest.raises(DeclarationError, match=r"tenants\.acme\.cmks\.database: this tenant has no HSM protection"):
         await declare(server, database={"protection": "HSM"})
 
 

@@ -117,7 +117,6 @@ async def start(nursery: trio.Nursery) -> AsyncIterator[Start]:
                     "alice",
                     connection,
                     dispatcher=talk.dispatcher,
-                    limits=limits,
                     threads=trio.CapacityLimiter(1),
                 )
             talk.over.set()

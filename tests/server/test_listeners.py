@@ -271,7 +271,7 @@ async def test_a_signal_stops_and_a_second_one_does_not_wait(
 ) -> None:
     server, _, address = await serve()
     told: list[str] = []
-    run = partial(run_until_signal, server, grace=3600, stopping=lambda: told.append("stopping"))
+    run = partial(run_until_signal, server, stopping=lambda: told.append("stopping"))
     await nursery.start(run)
     async with await trio.open_tcp_stream(*address) as busy, await trio.open_tcp_stream(*address) as idle:
         await busy.send_all(b"work\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from kmsd.crypto import sm2
 from kmsd.crypto.provider import KeyReference
 from kmsd.crypto.sm2 import Support
 from kmsd.domain.objects import ProtectionLevel
-from kmsd.server.providers import StartError, open_tenants
+from kmsd.operations.services import Tenant
+from kmsd.server.providers import StartError, Tenancies
 from kmsd.storage.store import Store
 from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType
 
@@ -58,6 +59,10 @@ def settings(directory: Path, **replaced: str) -> Settings:
     return load(path)
 
 
+def tenants(settings: Settings, store: Store, closing: ExitStack) -> Mapping[str, Tenant]:
+    return Tenancies(settings, store, closing).prepare(settings)
+
+
 @pytest.mark.parametrize(
     ("support", "words"),
     [
@@ -78,17 +83,17 @@ def test_who_allows_sm2_is_told_whether_it_works(
     )
     (directory / "kmsd.yaml").write_text(text)
     with structlog.testing.capture_logs() as logs, ExitStack() as closing:
-        open_tenants(load(directory / "kmsd.yaml"), store, closing)
+        tenants(load(directory / "kmsd.yaml"), store, closing)
     assert [entry["event"] for entry in logs if "SM2" in entry["event"]] == words
 
 
 def test_sealed_material_opens_after_a_restart(directory: Path, store: Store) -> None:
     reference = KeyReference("acme", "uid", ObjectType.SYMMETRIC_KEY, CryptographicAlgorithm.AES, 256)
     with ExitStack() as closing:
-        software = open_tenants(settings(directory), store, closing)["acme"].software
+        software = tenants(settings(directory), store, closing)["acme"].software
         kept = software.store(reference, bytes(range(32)), KeyFormatType.RAW)
     with ExitStack() as closing:
-        again = open_tenants(settings(directory), store, closing)["acme"]
+        again = tenants(settings(directory), store, closing)["acme"]
     assert set(again.providers) == {ProtectionLevel.SOFTWARE}
     sealer = again.software._sealing  # type: ignore[attr-defined]
     assert sealer.open(reference, KeyFormatType.RAW, kept.material.blob) == bytes(range(32))
@@ -96,16 +101,16 @@ def test_sealed_material_opens_after_a_restart(directory: Path, store: Store) ->
 
 def test_another_root_key_is_a_refused_start(directory: Path, store: Store) -> None:
     with ExitStack() as closing:
-        open_tenants(settings(directory), store, closing)
+        tenants(settings(directory), store, closing)
     new_root_key(directory)
     with ExitStack() as closing, pytest.raises(StartError, match="tenant acme"):
-        open_tenants(settings(directory), store, closing)
+        tenants(settings(directory), store, closing)
     assert store.load_tenant("acme") is not None
 
 
 def test_a_tenant_does_not_change_its_root_silently(directory: Path, store: Store) -> None:
     with ExitStack() as closing:
-        open_tenants(settings(directory), store, closing)
+        tenants(settings(directory), store, closing)
     row = store.load_tenant("acme")
     assert row is not None
     assert row.root == "software"

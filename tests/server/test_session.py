@@ -109,7 +109,7 @@ async def start(nursery: trio.Nursery) -> AsyncIterator[Start]:
 
         async def serve() -> None:
             with connection.scope:
-                await serve_connection(server, "alice", connection, dispatcher=conversation.dispatcher, limits=limits)
+                await serve_connection(server, "alice", connection, dispatcher=conversation.dispatcher)
             conversation.over.set()
 
         nursery.start_soon(connections.watch)
@@ -320,7 +320,7 @@ async def serve(nursery: trio.Nursery, pki: Pki, kind: StreamKind) -> AsyncItera
     async def serve(limits: Limits = LIMITS) -> Daemon:
         dispatcher = EchoDispatcher()
         tls = CurrentContext(pki.server_context())
-        handler = partial(serve_socket, tls=tls, dispatcher=dispatcher, limits=limits, stream=kind)
+        handler = partial(serve_socket, tls=tls, dispatcher=dispatcher, stream=kind)
         server = Server(handler, limits)
         servers.append(server)
         listeners = await nursery.start(server.serve, open_listeners([("127.0.0.1", 0)]))

@@ -75,17 +75,18 @@ class KeyKeeper:
         self._ring = ring
         self._abilities = ring.abilities
         self._sealing = sealing
-        self._tenants = tenants
+        self.tenants = tenants
+        """May be replaced as a whole."""
 
     def is_resident(self, tenant: str) -> bool:
         """Raises UnsupportedError for a tenant that keeps no keys on this token."""
-        keys = self._tenants.get(tenant)
+        keys = self.tenants.get(tenant)
         if keys is None:
             raise UnsupportedError("the tenant keeps no keys on this token")
         return keys.keeping == "resident"
 
     def any_resident(self) -> bool:
-        return any(keys.keeping == "resident" for keys in self._tenants.values())
+        return any(keys.keeping == "resident" for keys in self.tenants.values())
 
     # Making
 

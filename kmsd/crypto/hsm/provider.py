@@ -76,6 +76,10 @@ class HsmProvider:
         self._handles = HandleCache(cache_limit)
         self._inline = inline
 
+    def serve(self, tenants: Mapping[str, TenantKeys]) -> None:
+        """These tenants from now on, and no others; what is being done is finished as it began."""
+        self._keeper.tenants = tenants
+
     # --- making and keeping ---
 
     def generate(self, reference: KeyReference) -> NewKey:
