@@ -73,17 +73,18 @@ async def serve_control(
 
 def ask(path: Path, patience: float) -> Outcome:
     """Order a reload and wait for its outcome. Blocks; raises NobodyServes, TimeoutError after `patience` seconds."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, _short(path) as name:
-        sock.settimeout(patience)
-        try:
-            sock.connect(name)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(patience)
+            with _short(path) as name:
+                sock.connect(name)
             sock.sendall(ORDER)
             with sock.makefile("rb") as answers:
                 answer = answers.readline()
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise NobodyServes(f"{path}: {error.strerror}") from error
+    except TimeoutError:
+        raise
+    except OSError as error:
+        raise NobodyServes(f"{path}: {error.strerror}") from error
     if not answer.endswith(b"\n"):
         raise NobodyServes(f"{path}: no answer")
     found: dict[str, Any] = json.loads(answer)

@@ -76,10 +76,12 @@ class Tenancies:
             for name, tenant in settings.tenants.items()
         }
 
-    def serve(self, settings: Settings) -> None:
-        """Let the tokens keep keys as the configuration says, once its tenants are prepared."""
+    def serve(self, settings: Settings, coming: Settings | None = None) -> None:
+        """Let the tokens keep keys as the configuration says, once its tenants are prepared, and those of the tenants
+        that only the coming one has."""
+        tenants = {**(coming.tenants if coming is not None else {}), **settings.tenants}
         for name, token in self._tokens.items():
-            token.serve({t: tenant.keeping for t, tenant in settings.tenants.items() if tenant.hsm_name == name})
+            token.serve({t: tenant.keeping for t, tenant in tenants.items() if tenant.hsm_name == name})
 
     def forget(self, tenant: str) -> None:
         """Its data key leaves the memory; what is sealed under it stays in the store."""

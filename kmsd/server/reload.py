@@ -89,8 +89,10 @@ class Reloader:
             with _with_lines(source):
                 context = await trio.to_thread.run_sync(context_for, settings.tls)
                 tenants = await trio.to_thread.run_sync(self.tenancies.prepare, settings)
+                self.tenancies.serve(before, coming=settings)
                 await apply_declared(replace(self.services, tenants=tenants), settings.tenants)
         except BaseException:
+            self.tenancies.serve(before)
             for name in settings.tenants.keys() - before.tenants.keys():
                 self.tenancies.forget(name)
             raise

@@ -146,8 +146,6 @@ async def _converse(
             return True
         if frame is None:
             if not frames.partial:
-                # What a reload has changed meanwhile holds from the next request on.
-                frames.max_size = connection.limits.frame_size
                 connection.expect("request", connection.limits.idle_timeout, idle=True)
             elif not started:
                 started = True
@@ -160,6 +158,9 @@ async def _converse(
                 if frames.partial:
                     log.info("connection closed within a message", address=connection.address)
                 return False
+            if not frames.partial:
+                # What a reload has changed meanwhile holds from the next request on.
+                frames.max_size = connection.limits.frame_size
             frames.receive_data(bytes(data))
             continue
         started = False
