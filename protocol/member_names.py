@@ -19,3 +19,13 @@ def names_of(kind: type[Member]) -> dict[str, Member]:
     ours: dict[str, Any] = VENDOR_VALUES.get(kind, {})  # type: ignore[arg-type]  # a mask has no values of ours
     names: dict[int, str] = XML_NAMES[kind]  # type: ignore[index]  # no type variable for a union
     return {name: kind(value) for value, name in names.items()} | ours
+
+
+def name_of(member: IntEnum | IntFlag | None) -> str:
+    """The name of a member, the names of all bits of a mask, or `none`."""
+    if not member:
+        return "none"
+    names = {int(value): name for name, value in names_of(type(member)).items()}
+    if isinstance(member, IntFlag):
+        return ", ".join(name for value, name in names.items() if value & member)
+    return names.get(int(member), f"{int(member):08X}")

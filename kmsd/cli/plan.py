@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from kmsd.config.loader import load
 from kmsd.config.settings import Settings
 from kmsd.config.source import ConfigurationError
 from kmsd.domain.declared_keys import Difference, Kind, plan
-from kmsd.operations.declared import is_made
+from kmsd.operations.declared import compare_keys
 from kmsd.operations.declared_cmks import stored_cmks
 from kmsd.storage.store import Store
 
@@ -34,7 +33,8 @@ _MARKS = {
 def show_plan(path: Path, as_json: bool) -> None:
     """Show what start or reload would do to the declared keys, and change nothing.
 
-    Exits with 1 where the configuration has a mistake, or declares what cannot be.
+    Exits with 1 where the configuration has a mistake, or declares what cannot be: what a key is made of never changes.
+    Of CMKs, start and reload then refuse the configuration; any other key stays as it is.
     """
     try:
         settings = load(path)
@@ -55,22 +55,19 @@ def show_plan(path: Path, as_json: bool) -> None:
 
 
 def differences(settings: Settings) -> dict[str, list[Difference]]:
-    """By tenant: its declared CMKs, then its other declared keys, of which only the making is planned."""
+    """By tenant: its declared CMKs, then its other declared keys, which are made and never changed."""
     path = settings.store.sqlite
     if not path.exists():
         # Looking must not make a store that the daemon then could not write to.
-        return {name: plan(tenant.declarations, ()) + _unmade(tenant.keys) for name, tenant in settings.tenants.items()}
-    with Store.open(path) as store:
         return {
-            name: plan(tenant.declarations, stored_cmks(store, name))
-            + _unmade(key for key in tenant.keys if not is_made(store, name, key))
-            + [Difference(key, Kind.SAME) for key in tenant.keys if is_made(store, name, key)]
+            name: plan(tenant.declarations, ()) + [Difference(key, Kind.CREATE) for key in tenant.keys]
             for name, tenant in settings.tenants.items()
         }
-
-
-def _unmade(names: Iterable[str]) -> list[Difference]:
-    return [Difference(name, Kind.CREATE) for name in names]
+    with Store.open(path) as store:
+        return {
+            name: plan(tenant.declarations, stored_cmks(store, name)) + compare_keys(store, name, tenant)
+            for name, tenant in settings.tenants.items()
+        }
 
 
 def _text(found: dict[str, list[Difference]]) -> str:

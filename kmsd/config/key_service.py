@@ -93,7 +93,7 @@ class DeclaredCmk(Strict):
     usage: Annotated[InstanceOf[KeyUsage], BeforeValidator(choice(KeyUsage))] | None = None
     origin: Annotated[InstanceOf[Origin], BeforeValidator(choice(Origin))] = Origin.KMSD
     protection: Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))] | None = None
-    """The tenant's default where it is left out."""
+    """The tenant's default where it is left out, when the CMK is made."""
     aliases: tuple[Annotated[str, AfterValidator(_alias)], ...] = ()
     """Beside the one that is its name."""
     description: str | None = None
@@ -104,14 +104,14 @@ class DeclaredCmk(Strict):
     tags: dict[str, str] | None = None
     """All that it has."""
 
-    def declaration(self, name: str, default: ProtectionLevel) -> Declaration:
+    def declaration(self, name: str) -> Declaration:
         """Raises KmsError for what no CMK can be."""
         return Declaration(
             name=name,
             spec=self.spec,
             usage=self.spec.usage(self.usage),
             origin=self.origin,
-            protection=self.protection or default,
+            protection=self.protection,
             aliases=tuple(dict.fromkeys((_alias(name), *self.aliases))),
             description=self.description,
             rotation=None if self.rotation is None else int(self.rotation),
@@ -126,7 +126,7 @@ def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> dict[Label, De
     seen: dict[str, str] = {}
     for name, cmk in declared.items():
         try:
-            declaration = cmk.declaration(name, ProtectionLevel.SOFTWARE)
+            declaration = cmk.declaration(name)
             _check_makeable(declaration, rules)
         except (KmsError, ValueError) as error:
             raise ValueError(f"{name}: {error}") from None
@@ -144,7 +144,7 @@ def _check_makeable(declared: Declaration, rules: KeyRules) -> None:
         spec=declared.spec,
         usage=declared.usage,
         origin=declared.origin,
-        protection=declared.protection,
+        protection=declared.protection or ProtectionLevel.SOFTWARE,
         created=0,
     )
     if declared.description is not None:

@@ -250,7 +250,7 @@ class Tenant(Strict):
     @property
     def declarations(self) -> dict[str, Declaration]:
         """The declared CMKs."""
-        return {name: cmk.declaration(name, self.default_protection) for name, cmk in self.cmks.items()}
+        return {name: cmk.declaration(name) for name, cmk in self.cmks.items()}
 
     @property
     def hsm_name(self) -> str | None:

@@ -21,7 +21,8 @@ class Declaration:
     spec: KeySpec
     usage: KeyUsage
     origin: Origin
-    protection: ProtectionLevel
+    protection: ProtectionLevel | None = None
+    """None: the tenant's default when it is made."""
     aliases: tuple[str, ...] = ()
     """With their prefix; the first is made of the name. A key may have more of them."""
     description: str | None = None
@@ -90,7 +91,7 @@ def _difference(declared: Declaration, cmk: Cmk | None, holders: Mapping[str, st
             ("spec", cmk.spec.name, declared.spec.name),
             ("usage", cmk.usage, declared.usage),
             ("origin", cmk.origin, declared.origin),
-            ("protection", cmk.protection, declared.protection),
+            ("protection", cmk.protection, declared.protection or cmk.protection),
         )
         if before != after
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 
 import structlog
@@ -14,10 +14,11 @@ from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto import certification
 from kmsd.crypto.errors import CryptoError
 from kmsd.domain import rekey
+from kmsd.domain.declared_keys import Change, Difference, Kind
 from kmsd.domain.errors import KmsError
 from kmsd.domain.locate import LocateQuery
 from kmsd.domain.making import PROTECTION_ATTRIBUTE
-from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.operations import certifying, create, create_key_pair
 from kmsd.operations.context import LONG, Context
 from kmsd.operations.new_objects import begin
@@ -27,6 +28,7 @@ from kmsd.storage.store import Store
 from protocol.attributes import Attribute, Template
 from protocol.enums import CryptographicUsageMask as Mask
 from protocol.enums import LinkType, NameType, ObjectType, Operation, ResultReason, StorageStatusMask
+from protocol.member_names import name_of
 from protocol.names import Tag
 from protocol.operations.create import CreateRequest
 from protocol.operations.create_key_pair import CreateKeyPairRequest
@@ -58,8 +60,19 @@ class DeclarationError(Exception):
 
 async def make_keys(own: OwnWork, store: Store, tenant: str, settings: TenantSettings) -> AsyncIterator[Problem]:
     """Make what is declared and not there yet; what is there stays as it is. Yields what cannot be made."""
-    for name, key in settings.keys.items():
-        if is_made(store, tenant, name):
+    for difference in compare_keys(store, tenant, settings):
+        name = difference.name
+        key = settings.keys[name]
+        if difference.kind is not Kind.CREATE:
+            for change in difference.changes:
+                log.warning(
+                    "declared key stays as it is",
+                    tenant=tenant,
+                    name=name,
+                    field=change.field,
+                    declared=change.after,
+                    stored=change.before,
+                )
             continue
         public = f"{name}-public"
         if key.is_pair and is_made(store, tenant, public):
@@ -86,9 +99,50 @@ def _name(name: str) -> Attribute:
 
 
 def is_made(store: Store, tenant: str, name: str) -> bool:
-    """Whether the tenant has an object of this name that is not destroyed."""
+    return _made(store, tenant, name) is not None
+
+
+def _made(store: Store, tenant: str, name: str) -> ManagedObject | None:
+    """The tenant's object of this name that is not destroyed."""
     query = LocateQuery(tenant, (_name(name),), maximum_items=1, storage_status_mask=_KEPT)
-    return bool(store.locate(query))
+    return next((store.get(tenant, uid) for uid in store.locate(query)), None)
+
+
+def compare_keys(store: Store, tenant: str, settings: TenantSettings) -> list[Difference]:
+    """What is to be done about each declared key: made where it is not there, and nothing else. One that is declared
+    otherwise than it is stays as it is, which is said with what differs."""
+    found = []
+    for name, key in settings.keys.items():
+        made = _made(store, tenant, name)
+        if made is None:
+            found.append(Difference(name, Kind.CREATE))
+            continue
+        halves = [(made, key.usage & ~PUBLIC if key.is_pair else key.usage, "")]
+        public = _made(store, tenant, f"{name}-public") if key.is_pair else None
+        if public is not None:
+            halves.append((public, key.usage & PUBLIC, "public "))
+        changes = tuple(change for half, usage, which in halves for change in _changes(half, key, usage, which))
+        found.append(Difference(name, Kind.IMPOSSIBLE if changes else Kind.SAME, made.uid, changes))
+    return found
+
+
+def _changes(made: ManagedObject, key: DeclaredKey, usage: Mask, which: str) -> Iterator[Change]:
+    type_ = made.object_type
+    declared = (ObjectType.PRIVATE_KEY, ObjectType.PUBLIC_KEY) if key.is_pair else (ObjectType.SYMMETRIC_KEY,)
+    if type_ not in declared:
+        yield Change(which + "object type", name_of(type_), " or ".join(map(name_of, declared)))
+        return
+    if made.algorithm != key.algorithm:
+        yield Change(which + "algorithm", name_of(made.algorithm), name_of(key.algorithm))
+    if key.curve is not None and made.curve != key.curve:
+        yield Change(which + "curve", name_of(made.curve), name_of(key.curve))
+    elif made.length != key.bits:
+        yield Change(which + "length", str(made.length), str(key.bits))
+    if made.usage_mask != int(usage):
+        yield Change(which + "usage", name_of(Mask(made.usage_mask)), name_of(usage))
+    # A public key holds no secret: it is kept as SOFTWARE whatever its other half is.
+    if key.protection not in (None, made.protection) and type_ != ObjectType.PUBLIC_KEY:
+        yield Change(which + "protection", made.protection, key.protection or "")
 
 
 async def _make(name: str, key: DeclaredKey, level: ProtectionLevel, context: Context) -> None:

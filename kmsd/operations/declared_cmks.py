@@ -66,7 +66,7 @@ async def _create(declared: Declaration, difference: Difference, rules: KeyRules
         key_spec=declared.spec.name,
         key_usage=declared.usage.value,
         key_origin=declared.origin.value,
-        key_protection=declared.protection.value,
+        key_protection=None if declared.protection is None else declared.protection.value,
         alias_names=tuple(alias for alias in declared.aliases if alias not in difference.taken),
         tags=tuple(KeyTag(tag_key=key, tag_value=value) for key, value in declared.tags or ()),
     )

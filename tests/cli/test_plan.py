@@ -76,6 +76,24 @@ def test_the_plan_is_what_start_and_reload_then_do(tmp_path: Path) -> None:
         until(lambda: "never changes" in daemon.log.read_text())
 
 
+def test_a_declared_key_that_was_edited_cannot_be_and_is_left_as_it_is(tmp_path: Path) -> None:
+    port = free_port()
+    set_up(tmp_path, port, hsm=False)
+    with serving(tmp_path, port):
+        assert "  acme/acme-demo: unchanged" in lines(tmp_path)
+        path = tmp_path / "kmsd.yaml"
+        document = yaml.safe_load(path.read_text())
+        document["tenants"]["acme"]["keys"]["acme-demo"].update(length=128)
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        shown = plan(tmp_path)
+        assert shown.exit_code == 1
+        assert "! acme/acme-demo: impossible\n      length: 256 -> 128" in shown.output
+        [entry] = json.loads(plan(tmp_path, "--json").output)["acme"]
+        assert entry["changes"] == [{"field": "length", "before": "256", "after": "128"}]
+        assert CliRunner().invoke(main, ["reload", "--config", str(path)]).exit_code == 0
+        assert plan(tmp_path).exit_code == 1
+
+
 def test_a_configuration_with_a_mistake_has_no_plan(tmp_path: Path) -> None:
     (tmp_path / "kmsd.yaml").write_text("nonsense: true\n")
     shown = plan(tmp_path)

@@ -53,7 +53,8 @@ def test_every_rule_can_be_set() -> None:
 
 
 def test_a_declaration_has_what_is_written_and_the_defaults() -> None:
-    declared = tenant(default_protection="HSM", cmks={"app": {"spec": "RSA_2048", "aliases": ("alias/a", "b/2")}})
+    cmk = {"spec": "RSA_2048", "protection": "HSM", "aliases": ("alias/a", "b/2")}
+    declared = tenant(cmks={"app": cmk})
     [declaration] = declared.declarations.values()
     assert (declaration.spec.name, declaration.usage) == ("RSA_2048", "SIGN/VERIFY")
     assert declaration.protection is ProtectionLevel.HSM

@@ -123,6 +123,13 @@ async def test_what_a_key_is_made_of_is_not_changed(app: Caller, server: Server,
     assert kinds(server, {"database": other}) == {"database": Kind.IMPOSSIBLE}
 
 
+async def test_another_default_protection_is_for_keys_to_come(app: Caller, server: Server) -> None:
+    await declare(server, database={})
+    hsm = tenant_settings(cmks={"database": {}}, default_protection="HSM", hsm="token")
+    [difference] = plan(hsm.declarations, stored_cmks(server.store, "acme"))
+    assert difference.kind is Kind.SAME
+
+
 async def test_a_key_that_cannot_be_made_is_said_with_its_name(server: Server) -> None:
     with pytest.raises(DeclarationError, match=r"tenants\.acme\.cmks\.database: this tenant has no HSM protection"):
         await declare(server, database={"protection": "HSM"})
