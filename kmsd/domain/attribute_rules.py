@@ -22,6 +22,10 @@ from protocol.versions import V1_4, ProtocolVersion
 INTERNAL_VENDOR = "-"
 """What the server keeps with an object and shows nobody, such as the shell of a registered object."""
 
+OWN_VENDOR = "kmsd"
+OWN_CUSTOM = "y-kmsd-"
+"""What the server computes and says to clients of 2.x and 1.x: nobody else puts anything there."""
+
 _JOINT = "\x1f"
 
 CMK_KEY = AttributeReference("CMK", INTERNAL_VENDOR).key
@@ -96,7 +100,7 @@ def _known(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
     spec = spec_of(attribute.key)
     if spec is None or _is_posing(attribute):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
-    if attribute.vendor == INTERNAL_VENDOR:
+    if attribute.vendor in (INTERNAL_VENDOR, OWN_VENDOR) or attribute.name.startswith(OWN_CUSTOM):
         raise _read_only(attribute)
     return None if spec is CUSTOM else spec
 
@@ -186,12 +190,13 @@ def check_dates(attributes: AttributeSet) -> None:
             raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"the {later} lies before the {earlier}")
 
 
-def visible(key: ManagedObject, version: ProtocolVersion) -> list[Attribute]:
-    """Every attribute that a client of this version may see."""
+def visible(key: ManagedObject, version: ProtocolVersion, more: Iterable[Attribute] = ()) -> list[Attribute]:
+    """Every attribute that a client of this version may see; `more` are not stored with the object."""
     shown = [Attribute("Unique Identifier", key.uid), Attribute("Object Type", key.object_type)]
     if key.state is not None:
         shown.append(Attribute("State", key.state))
     shown.extend(key.attributes)
+    shown.extend(more)
     return [attribute for attribute in shown if _in_version(attribute, version)]
 
 
@@ -205,12 +210,18 @@ def _in_version(attribute: Attribute, version: ProtocolVersion) -> bool:
     return spec is not None and spec.in_version(version)
 
 
-def chosen(key: ManagedObject, references: Iterable[AttributeReference], version: ProtocolVersion) -> list[Attribute]:
-    """The attributes asked for; what is not set is left out, and no reference at all means every attribute.
+def chosen(
+    key: ManagedObject,
+    references: Iterable[AttributeReference],
+    version: ProtocolVersion,
+    more: Iterable[Attribute] = (),
+) -> list[Attribute]:
+    """The attributes asked for, of those that are `visible`; what is not set is left out, and no reference at all
+    means every attribute.
 
     Raises KmsError Invalid Message where one is asked for twice (KMIP 1.4 §11.13).
     """
-    everything = visible(key, version)
+    everything = visible(key, version, more)
     wanted = [reference.key for reference in references]
     if not wanted:
         return everything

@@ -245,10 +245,13 @@ class Context:
         self.batch.placeholder = placeholder or (uids[0] if len(uids) == 1 else None)
         self.touched.update(dict.fromkeys(uids))
 
-    async def locate(self, query: LocateQuery) -> tuple[list[str], int | None]:
-        """The identifiers that match and that this client may locate, newest first, and how many there are in all
-        where that is known without a second search."""
-        accept = None if self.batch.grants.covers_all(Operation.LOCATE) else self._acceptance()
+    async def locate(
+        self, query: LocateQuery, wanted: Callable[[ManagedObject], bool] | None = None
+    ) -> tuple[list[str], int | None]:
+        """The identifiers that match, are `wanted`, and that this client may locate, newest first, and how many there
+        are in all where that is known without a second search."""
+        permitted = None if self.batch.grants.covers_all(Operation.LOCATE) else self._acceptance()
+        accept = permitted if wanted is None else _both(wanted, permitted)
         pending = self.batch.pending
         if not pending:
             found = await self._search(query, accept)
@@ -338,6 +341,12 @@ class refused:  # noqa: N801  (a context manager, read as a word)
             log.warning("HSM not available", kind=type(error).__name__, cause=str(error))
             raise KmsError(reason, "the HSM is not available") from error
         raise KmsError(reason, str(error)) from error
+
+
+def _both(
+    first: Callable[[ManagedObject], bool], second: Callable[[ManagedObject], bool] | None
+) -> Callable[[ManagedObject], bool]:
+    return first if second is None else lambda key: first(key) and second(key)
 
 
 _DATA_REFERENCES: dict[Data, Operation] = {

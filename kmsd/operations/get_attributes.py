@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kmsd.domain import attribute_rules
+from kmsd.operations import cmk_attributes
 from kmsd.operations.context import Context
 from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
 
 
 async def handle(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:
     key = await ctx.load(request.unique_identifier)
-    attributes = attribute_rules.chosen(key, request.attribute_references, ctx.version)
+    more = cmk_attributes.of(ctx, key)
+    attributes = attribute_rules.chosen(key, request.attribute_references, ctx.version, more)
     return GetAttributesResponse(unique_identifier=key.uid, attributes=tuple(attributes))
