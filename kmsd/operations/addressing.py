@@ -30,6 +30,38 @@ def record(ctx: Context, uid: str) -> ManagedObject | None:
     return found if found is not None and cmks.is_record(found) else None
 
 
+def cmk(ctx: Context, uid: str, version: str | None = None) -> Cmk | None:
+    """The CMK, with what this batch has changed of it. An item looks at a CMK once, and decides by that; `version` is
+    one of it that has just been read."""
+    changed = ctx.unsaved(uid)
+    if changed is not None:
+        return _read(changed)
+    found = ctx.cmks.get(uid)
+    if found is None:
+        found = ctx.services.store.view(ctx.tenant.name, uid, _read, beside=version)
+        if found is not None:
+            ctx.cmks[uid] = found
+    return found
+
+
+def _read(found: ManagedObject) -> Cmk | None:
+    return cmks.from_object(found) if cmks.is_record(found) else None
+
+
+def cmk_for(ctx: Context, identifier: str) -> Cmk:
+    """The CMK that an identifier or alias names. Raises KmsError Object Not Found."""
+    found: Cmk | None = None
+    if not identifier.startswith(cmks.ALIAS_PREFIX):
+        found = cmk(ctx, identifier)
+    elif not ctx.has_unsaved:
+        # An alias is the name of one CMK that is not destroyed: where it was last is right, if it is there still.
+        uid = ctx.services.store.last_holder(ctx.tenant.name, identifier)
+        found = cmk(ctx, uid) if uid is not None else None
+        if found is not None and (found.destroyed is not None or identifier not in found.aliases):
+            found = None
+    return found if found is not None else cmks.from_object(record_for(ctx, identifier))
+
+
 def record_named(ctx: Context, alias: str) -> ManagedObject | None:
     """The record that has the alias now."""
     for changed in ctx.unsaved_objects():
@@ -56,16 +88,17 @@ def version_uid(ctx: Context, identifier: str) -> str:
     Raises KmsError: Object Not Found, Object Destroyed (once its date has come), Key Value Not Present (nothing has
     been imported yet).
     """
-    cmk = cmks.from_object(record_for(ctx, identifier))
-    if cmk.is_gone(ctx.now):
+    named = cmk_for(ctx, identifier)
+    if named.is_gone(ctx.now):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the key is deleted")
-    if cmk.primary is None:
+    if named.primary is None:
         raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the key waits for its material to be imported")
-    if not cmk.spec.pair or ctx.operation not in _PUBLIC_HALF:
-        return cmk.primary
-    private = ctx.unsaved(cmk.primary) or ctx.services.store.get(ctx.tenant.name, cmk.primary)
+    ctx.resolved = named.primary, named.uid
+    if not named.spec.pair or ctx.operation not in _PUBLIC_HALF:
+        return named.primary
+    private = ctx.unsaved(named.primary) or ctx.services.store.get(ctx.tenant.name, named.primary)
     public = rekey.linked(private, LinkType.PUBLIC_KEY_LINK) if private is not None else None
-    return public or cmk.primary
+    return public or named.primary
 
 
 def by_alias(ctx: Context, conditions: tuple[Attribute, ...]) -> tuple[Attribute, ...] | None:
@@ -120,16 +153,15 @@ def permit(ctx: Context, key: ManagedObject, purpose: Purpose, parameters: Crypt
 
 def check_version(ctx: Context, uid: str, key: ManagedObject, purpose: Purpose) -> None:
     """Raise KmsError where the CMK, or what it says of this version, does not allow the use."""
-    found = record(ctx, uid)
+    found = cmk(ctx, uid, key.uid)
     if found is None:
         raise object_not_found(uid)
-    cmk = cmks.from_object(found)
-    check(cmk, call_for(key, purpose), ctx.now)
+    check(found, call_for(key, purpose), ctx.now)
     if purpose is Purpose.EXPORT:
         return
     if cmks.is_version_disabled(key):
         raise wrong_state("the version of the key is disabled")
-    if purpose not in PROTECTING and cmks.number_of(key) < cmk.minimum_version:
+    if purpose not in PROTECTING and cmks.number_of(key) < found.minimum_version:
         raise wrong_state("the version of the key is below the minimum version")
 
 
@@ -145,11 +177,11 @@ def load_cmk(ctx: Context, identifier: str, call: Call, *, by_alias: bool = Fals
     found = record_for(ctx, identifier)
     ctx.touched[found.uid] = None
     ctx.authorise(found)
-    cmk = cmks.from_object(found)
-    check(cmk, call, ctx.now)
-    return cmk
+    loaded = cmks.from_object(found)
+    check(loaded, call, ctx.now)
+    return loaded
 
 
 def save_cmk(ctx: Context, *changed: Cmk) -> None:
     """Keep the changed records for the commit."""
-    ctx.save(*(cmks.to_object(cmk) for cmk in changed))
+    ctx.save(*(cmks.to_object(each) for each in changed))

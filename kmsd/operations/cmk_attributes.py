@@ -20,8 +20,8 @@ from protocol.enums import ObjectType
 def of(ctx: Context, key: ManagedObject) -> list[Attribute]:
     """What the object, if it is a version of a CMK, says of it to a client of this request's version."""
     uid = cmks.cmk_of(key)
-    record = addressing.record(ctx, uid) if uid is not None else None
-    return cmk_attributes.shown(cmks.from_object(record), ctx.now, ctx.version) if record is not None else []
+    cmk = addressing.cmk(ctx, uid) if uid is not None else None
+    return cmk_attributes.shown(cmk, ctx.now, ctx.version) if cmk is not None else []
 
 
 Accept = Callable[[ManagedObject], bool]

@@ -17,7 +17,7 @@ import trio
 from kmsd.crypto import errors as crypto
 from kmsd.crypto.provider import KeyReference, Provider
 from kmsd.domain import lifecycle
-from kmsd.domain.cmk import names_cmk
+from kmsd.domain.cmk import Cmk, names_cmk
 from kmsd.domain.errors import KmsError, invalid_field, object_not_found, permission_denied
 from kmsd.domain.identity import Identity
 from kmsd.domain.locate import LocateQuery, matches
@@ -109,7 +109,7 @@ class Batch:
 class Context:
     """One batch item's view. `touched` are the identifiers for the audit record."""
 
-    __slots__ = ("_item", "batch", "operation", "rules", "services", "tenant", "touched")
+    __slots__ = ("_item", "batch", "cmks", "operation", "resolved", "rules", "services", "tenant", "touched")
 
     def __init__(self, batch: Batch, operation: Operation) -> None:
         self.batch = batch
@@ -117,6 +117,10 @@ class Context:
         self.tenant = batch.tenant
         self.operation = operation
         self.touched: dict[str, None] = {}  # in this order
+        self.cmks: dict[str, Cmk] = {}
+        """Those that this item has looked at, as they were then and are stored."""
+        self.resolved: tuple[str, str] | None = None
+        """A version and its CMK, which was read for it just now."""
         self._item: dict[str, ManagedObject] = {}
         self.rules: tuple[ManagedObject | None] | None = None
         """What holds the tenant's rules, once they have been looked for (kmsd.operations.tenant_rules)."""
@@ -147,7 +151,9 @@ class Context:
         self.touched[uid] = None
         key = self.unsaved(uid)
         if key is None:
-            key = self.services.store.get(self.tenant.name, uid)
+            resolved, self.resolved = self.resolved, None
+            beside = resolved[1] if resolved is not None and resolved[0] == uid else None
+            key = self.services.store.get(self.tenant.name, uid, beside=beside)
         if key is None or key.tenant != self.tenant.name:
             raise object_not_found(uid)
         key = lifecycle.advance(key, self.now)
@@ -225,6 +231,10 @@ class Context:
     def unsaved(self, uid: str) -> ManagedObject | None:
         """An object as this item, or one before it in the batch, has changed it."""
         return self._item.get(uid) or self.batch.pending.get(uid)
+
+    @property
+    def has_unsaved(self) -> bool:
+        return bool(self._item or self.batch.pending)
 
     def unsaved_objects(self) -> list[ManagedObject]:
         """Everything that this item, and those before it in the batch, have changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from kmsd.domain.objects import ManagedObject
 
@@ -14,6 +15,8 @@ class CachedObject:
 
     object: ManagedObject
     epoch: int
+    view: Any = None
+    """What `Store.view` has made of the object."""
 
 
 class ObjectCache:
@@ -40,6 +43,10 @@ class ObjectCache:
         """A copy of some version, without counting as a use; from any thread."""
         entry = self._entries.get((tenant, uid))
         return None if entry is None else entry.object
+
+    def entry(self, tenant: str, uid: str) -> CachedObject | None:
+        """As `get`, without counting as a use."""
+        return self._entries.get((tenant, uid))
 
     def put(self, obj: ManagedObject, epoch: int) -> None:
         if self._limit == 0:

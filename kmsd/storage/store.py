@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -27,6 +28,7 @@ from kmsd.storage.work import UnitOfWork
 from kmsd.storage.writer import Writer
 
 Accept = Callable[[ManagedObject], bool]
+T = TypeVar("T")
 
 CACHED_OBJECTS = 1000
 CACHED_BYTES = 16 * 1024
@@ -74,6 +76,7 @@ class Store:
         self._transactions = Transactions(self._connection, self._lock)
         self._writer = Writer(self._transactions, self._checkpointer)
         self._cache = ObjectCache(cached_objects)
+        self._holders: dict[tuple[str, str], str] = {}
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute
         self._thread = threading.get_ident()
@@ -101,13 +104,16 @@ class Store:
         """The writer: start it in a nursery that outlives every request."""
         await self._writer.run(task_status)
 
-    def get(self, tenant: str, uid: str) -> ManagedObject | None:
+    def get(self, tenant: str, uid: str, *, beside: str | None = None) -> ManagedObject | None:
         """The committed object; None where there is none, or it is another tenant's. Raises
         CorruptStoreError.
+
+        `beside` is an object of the tenant that the same request has just read: what was stored then is good enough.
         """
         # Every commit, by whatever connection or process, gives a new data_version: a copy that was checked
         # under this one is the stored state.
-        (epoch,) = self._read("PRAGMA data_version").fetchone()
+        known = self._cache.entry(tenant, beside) if beside is not None else None
+        epoch = known.epoch if known is not None else self._read("PRAGMA data_version").fetchone()[0]
         cached = self._cache.get(tenant, uid)
         if cached is not None:
             if cached.epoch == epoch:
@@ -128,10 +134,37 @@ class Store:
             self._cache.put(obj, epoch)
         return obj
 
+    def view(
+        self, tenant: str, uid: str, read: Callable[[ManagedObject], T | None], *, beside: str | None = None
+    ) -> T | None:
+        """As `get`: what `read`, a pure function and the same for every caller, makes of the committed object.
+
+        It is kept beside the object for as long as that is the stored one.
+        """
+        obj = self.get(tenant, uid, beside=beside)
+        if obj is None:
+            return None
+        entry = self._cache.entry(tenant, uid)
+        if entry is None or entry.object is not obj:
+            return read(obj)
+        if entry.view is None:
+            entry.view = read(obj)
+        view: T | None = entry.view
+        return view
+
     def holder(self, tenant: str, name: str) -> str | None:
         """The identifier of what holds the name now: the record of a CMK, or an object; None where nothing does."""
         row = self._read(sql.NAMED.sql, (tenant, name)).fetchone()
-        return None if row is None else str(row[0])
+        if row is None:
+            return None
+        if len(self._holders) >= CACHED_OBJECTS:
+            self._holders.clear()
+        self._holders[tenant, name] = str(row[0])
+        return self._holders[tenant, name]
+
+    def last_holder(self, tenant: str, name: str) -> str | None:
+        """What `holder` said when it was last asked: a hint, good if the object that it names has the name still."""
+        return self._holders.get((tenant, name))
 
     def locate(self, query: LocateQuery, accept: Accept | None = None) -> list[str]:
         """Unique Identifiers, newest first; `accept` is asked before Offset and Maximum Items count.
