@@ -32,6 +32,7 @@ from kmsd.server.providers import StartError, Tenancies
 from kmsd.server.reload import Reloader, context_for, make_peers
 from kmsd.server.session import serve_socket
 from kmsd.server.tls import CurrentContext
+from kmsd.server.tls_context import expiry
 from kmsd.storage.store import Store
 
 log = structlog.get_logger("kmsd.app")
@@ -75,7 +76,8 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
         tls = CurrentContext(context_for(settings.tls))
         ttlv = partial(serve_socket, tls=tls, dispatcher=dispatcher)
         server = Server(ttlv, limits)
-        reloader = Reloader(path, settings, services, tenancies, dispatcher, server, notices, tls)
+        expires = expiry(settings.tls.certificate)
+        reloader = Reloader(path, settings, services, tenancies, dispatcher, server, notices, tls, expires)
         async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             await apply_declared(services, settings.tenants)

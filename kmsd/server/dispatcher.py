@@ -14,19 +14,18 @@ import structlog
 import trio
 
 from kmsd.domain.errors import KmsError
-from kmsd.domain.policy import check_operation
 from kmsd.domain.records import AuditRecord
 from kmsd.operations import HANDLERS
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
-from kmsd.operations.declined import DECLINED
 from kmsd.operations.services import Services
 from kmsd.operations.tenant_rules import check_made
 from kmsd.server import dry_run
+from kmsd.server.admission import check_item, check_message
 from kmsd.server.answers import encode, encode_plain, failure, without_result
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
-from kmsd.server.later import ABOUT_REQUESTS, is_later, pending
+from kmsd.server.later import is_later, pending
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.results import RESULTS
@@ -43,10 +42,8 @@ from protocol.message import (
     RequestBatchItem,
     RequestMessage,
     ResponseBatchItem,
-    UnreadablePayload,
     decode_request,
 )
-from protocol.operations import OPERATIONS
 from protocol.versions import V1_4, V2_0, V2_1, ProtocolVersion
 
 log = structlog.get_logger("kmsd.dispatcher")
@@ -142,7 +139,7 @@ class Dispatcher:
         header = message.header
         version = header.protocol_version
         try:
-            _check_message(message, maximum_items)
+            check_message(message, maximum_items)
             later = is_later(message)
             now = int(self._services.clock())
             identity, grants = await peers.authenticate(peer, header.authentication, now)
@@ -322,7 +319,7 @@ class Dispatcher:
         context: Context | None = None
         mark = Mark.of(batch)
         try:
-            self._check_item(batch, item)
+            check_item(batch, item)
             tried = dry_run.asked_for(item)
             context = Context(batch, operation)
             payload = await HANDLERS[operation](context, item.payload)
@@ -359,42 +356,9 @@ class Dispatcher:
             await self._outcomes.take_back(batch, mark)
         return _Attempt(operation, answer, context.touched if context is not None else ())
 
-    def _check_item(self, batch: Batch, item: RequestBatchItem) -> None:
-        operation = item.operation
-        spec = OPERATIONS.get(operation)
-        if (
-            spec is None
-            or operation not in HANDLERS
-            or batch.version < spec.since
-            or (spec.until is not None and batch.version > spec.until)
-        ):
-            why = DECLINED.get(operation)
-            message = "the operation is not supported" + (f": {why}" if why is not None else "")
-            raise KmsError(ResultReason.OPERATION_NOT_SUPPORTED, message)
-        if isinstance(item.payload, UnreadablePayload):
-            raise item.payload.error
-        if operation not in OPEN_TO_ALL:
-            check_operation(batch.grants, operation)
-
     def _refusal(
         self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
     ) -> ResponseBatchItem:
         answer = failure(operation, item_id, for_version(error.reason, operation, version), error.message)
         answer.payload = error.payload
         return answer
-
-
-OPEN_TO_ALL: frozenset[Operation] = ABOUT_REQUESTS | {Operation.DISCOVER_VERSIONS, Operation.QUERY}
-"""What every known client may ask: how to speak to us, and what became of its own requests."""
-
-
-def _check_message(message: RequestMessage, maximum_items: int) -> None:
-    """Raise KmsError Invalid Message for more items than are allowed, or identifiers that are no such thing."""
-    if len(message.batch_items) > maximum_items:
-        raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {maximum_items} batch items")
-    if len(message.batch_items) > 1:
-        # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
-        # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
-        ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
-        if len(set(ids)) != len(ids):
-            raise KmsError(ResultReason.INVALID_MESSAGE, "a Unique Batch Item ID occurs twice")

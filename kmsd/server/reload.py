@@ -57,6 +57,8 @@ class Reloader:
     server: Server
     notices: Notices
     tls: CurrentContext
+    expires: datetime
+    """The server's certificate, that is."""
     _generation: int = 0
     _one: trio.Lock = field(default_factory=trio.Lock)
 
@@ -66,7 +68,7 @@ class Reloader:
             systemd.notify_reloading()
             try:
                 outcome = Outcome(True, await self._reload())
-                log.info("reloaded", changed=outcome.lines, certificate_expires=_expires(self.settings).isoformat())
+                log.info("reloaded", changed=outcome.lines)
             except ConfigurationError as error:
                 outcome = Outcome(False, tuple(error.mistakes))
                 log.error("not reloaded", mistakes=error.mistakes)
@@ -80,7 +82,7 @@ class Reloader:
             return outcome
 
     async def _reload(self) -> tuple[str, ...]:
-        before = self.settings
+        before, expires = self.settings, self.expires
         settings, source = await trio.to_thread.run_sync(load_with_source, self.path)
         problems = list(needing_restart(before, settings))
         if problems:
@@ -96,13 +98,18 @@ class Reloader:
             for name in settings.tenants.keys() - before.tenants.keys():
                 self.tenancies.forget(name)
             raise
-        leaving = self._exchange(settings, tenants, context)
+        leaving = self._exchange(settings, tenants, context, expiry(settings.tls.certificate))
         await self._see_off(leaving)
         for name in before.tenants.keys() - settings.tenants.keys():
             self.tenancies.forget(name)
-        return tuple(dotted(place) for place in changes(before, settings))
+        lines = [dotted(place) for place in changes(before, settings)]
+        if self.expires != expires:
+            lines.append(f"tls: the certificate is another, valid until {self.expires.isoformat()}")
+        return tuple(lines)
 
-    def _exchange(self, settings: Settings, tenants: Mapping[str, Tenant], context: ssl.SSLContext) -> list[Connection]:
+    def _exchange(
+        self, settings: Settings, tenants: Mapping[str, Tenant], context: ssl.SSLContext, expires: datetime
+    ) -> list[Connection]:
         """Put the new configuration in force. Without a checkpoint; returns the connections that have to end."""
         before, limits, services = self.settings, settings.limits, self.services
         self.settings = settings
@@ -111,6 +118,7 @@ class Reloader:
         services.tenants = tenants
         self.dispatcher.follow(peers, limits.batch_items)
         self.tls.replace(context)
+        self.expires = expires
         self.server.apply(limits)
         self.tenancies.serve(settings)
         services.tickets.limit(lifetime=limits.ticket_lifetime, per_client=limits.tickets)
@@ -149,10 +157,6 @@ def context_for(tls: Tls) -> ssl.SSLContext:
         # Served all the same: not every client looks at it, and a reload brings the next one.
         log.warning("server certificate has expired", file=str(tls.certificate), expired=expires.isoformat())
     return context
-
-
-def _expires(settings: Settings) -> datetime:
-    return expiry(settings.tls.certificate)
 
 
 @contextmanager

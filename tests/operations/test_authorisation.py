@@ -15,7 +15,7 @@ from kmsd.domain.cmk import ID_PREFIX
 from kmsd.domain.locate import LocateQuery
 from kmsd.operations import HANDLERS
 from kmsd.operations.declarations import apply_declared
-from kmsd.server.dispatcher import OPEN_TO_ALL
+from kmsd.server.admission import OPEN_TO_ALL
 from kmsd.storage.store import Store
 from protocol.attributes import Attribute, AttributeReference, Template
 from protocol.enums import (

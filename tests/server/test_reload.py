@@ -151,6 +151,16 @@ def test_a_password_that_is_new_is_asked_for_on_open_connections(daemon: Daemon)
         assert reason(client, create) == ResultReason.AUTHENTICATION_NOT_SUCCESSFUL
 
 
+def test_a_renewed_certificate_is_told(daemon: Daemon) -> None:
+    for file in ("server.pem", "server.key"):
+        (daemon.directory / file).unlink()
+    time.sleep(1.1)  # its dates are whole seconds
+    set_up(daemon.directory, daemon.port, hsm=False)
+    [said] = apply(daemon, lambda d: None)
+    assert said.startswith("tls: the certificate is another, valid until 20")
+    assert apply(daemon, lambda d: None) == []
+
+
 def test_what_a_tenant_allows_changes(daemon: Daemon) -> None:
     def rsa(client: SyncClient) -> object:
         return client.create_key_pair(CryptographicAlgorithm.RSA, 2048)
@@ -301,6 +311,10 @@ def test_a_tenant_in_the_hsm_comes_with_a_reload_and_keeping_changes(tmp_path: P
         more = {"sessions": 4}
         assert refuse(daemon, lambda d: d["hsms"]["softhsm"].update(more)) == [
             "hsms.softhsm.sessions: takes effect at a restart only"
+        ]
+        (daemon.directory / "credentials" / "hsm-pin").write_text("another\n")
+        assert refuse(daemon, lambda d: None) == [
+            "hsms.softhsm.pin: the PIN has changed, which takes effect at a restart only"
         ]
 
 
