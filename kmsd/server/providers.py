@@ -76,10 +76,10 @@ class Tenancies:
             for name, tenant in settings.tenants.items()
         }
 
-    def serve(self, settings: Settings, coming: Settings | None = None) -> None:
-        """Let the tokens keep keys as the configuration says, once its tenants are prepared, and those of the tenants
-        that only the coming one has."""
-        tenants = {**(coming.tenants if coming is not None else {}), **settings.tenants}
+    def serve(self, settings: Settings, besides: Settings | None = None) -> None:
+        """Let the tokens keep keys as the configuration says, once its tenants are prepared; and for the tenants that
+        only the other one has, which is coming or going."""
+        tenants = {**(besides.tenants if besides is not None else {}), **settings.tenants}
         for name, token in self._tokens.items():
             token.serve({t: tenant.keeping for t, tenant in tenants.items() if tenant.hsm_name == name})
 

@@ -91,7 +91,7 @@ class Reloader:
             with _with_lines(source):
                 context = await trio.to_thread.run_sync(context_for, settings.tls)
                 tenants = await trio.to_thread.run_sync(self.tenancies.prepare, settings)
-                self.tenancies.serve(before, coming=settings)
+                self.tenancies.serve(before, besides=settings)
                 await apply_declared(replace(self.services, tenants=tenants), settings.tenants)
         except BaseException:
             self.tenancies.serve(before)
@@ -100,6 +100,7 @@ class Reloader:
             raise
         leaving = self._exchange(settings, tenants, context, expiry(settings.tls.certificate))
         await self._see_off(leaving)
+        self.tenancies.serve(settings)
         for name in before.tenants.keys() - settings.tenants.keys():
             self.tenancies.forget(name)
         lines = [dotted(place) for place in changes(before, settings)]
@@ -120,7 +121,7 @@ class Reloader:
         self.tls.replace(context)
         self.expires = expires
         self.server.apply(limits)
-        self.tenancies.serve(settings)
+        self.tenancies.serve(settings, besides=before)
         services.tickets.limit(lifetime=limits.ticket_lifetime, per_client=limits.tickets)
         services.tickets.revise(lambda issuer: _still(issuer, before, settings))
         services.requests.limit(keep=limits.asynchronous_results, per_client=limits.asynchronous_requests)
