@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from kmsd.crypto.holdings import Holdings
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse
 from protocol.enums import (
@@ -166,6 +167,15 @@ class Provider(Protocol):
 
     def destroy(self, reference: KeyReference, material: Material) -> None:
         """Forget handles and remove what the provider itself keeps; the store drops the blob."""
+
+    def settle(self) -> int:
+        """Do what `destroy` could not finish, because the token was lost; how many keys are gone now."""
+
+    def holdings(self) -> Holdings:
+        """What the provider itself keeps: it may be more, or less, than the store says."""
+
+    def discard(self, tenant: str, key_id: bytes) -> None:
+        """Remove one of its holdings, which no object needs."""
 
     def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
         """Whether a call on `size` bytes takes well under a millisecond, so that it may run on the event loop."""

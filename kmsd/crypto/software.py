@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kmsd.crypto import asymmetric, ciphers, keyformats, parameters, signatures, sm2, streams, symmetric
 from kmsd.crypto.derivation import derive
 from kmsd.crypto.errors import InvalidParametersError, KeyMaterialError, UnsupportedError
+from kmsd.crypto.holdings import Holdings
 from kmsd.crypto.provider import Capabilities, Derivation, Encrypted, KeyReference, NewKey, Stream
 from kmsd.crypto.sealing import Sealing
 from kmsd.domain.algorithms import CURVE_BY_LENGTH, FIXED_LENGTHS
@@ -157,6 +158,15 @@ class SoftwareProvider:
 
     def destroy(self, reference: KeyReference, material: Material) -> None:
         """Nothing is kept here: the store drops the blob."""
+
+    def settle(self) -> int:
+        return 0
+
+    def holdings(self) -> Holdings:
+        return Holdings("")
+
+    def discard(self, tenant: str, key_id: bytes) -> None:
+        raise UnsupportedError("no keys are kept here")
 
     # --- using ---
 

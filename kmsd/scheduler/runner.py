@@ -7,6 +7,8 @@ from typing import Protocol
 import structlog
 import trio
 
+from kmsd.crypto.errors import CryptoError
+from kmsd.operations import orphans
 from kmsd.operations.services import Services
 from kmsd.scheduler.jobs import run_due
 
@@ -32,6 +34,7 @@ class Scheduler:
         self._leadership = leadership
         self._interval = interval
         self._leads = False
+        self._followed = False
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until it is cancelled; a unit of work that the store has is finished."""
@@ -45,11 +48,15 @@ class Scheduler:
 
     async def look(self) -> int:
         """Do what is due for each tenant, if this process leads; return how many CMKs were changed."""
+        await orphans.settle(self._services.tenants)
         if not self._leads:
             self._leads = self._leadership.try_acquire()
             if not self._leads:
+                self._followed = True
                 return 0
             log.info("leads")
+            if self._followed:
+                await self._succeed()
         done = 0
         for tenant in self._services.tenants:
             if tenant not in self._services.tenants:
@@ -61,3 +68,10 @@ class Scheduler:
                 # One tenant's trouble, or a store that does not work for a while, must not end the loop.
                 log.exception("not done", tenant=tenant)
         return done
+
+    async def _succeed(self) -> None:
+        """What the process that led before was doing when it died, nobody else will finish."""
+        try:
+            await orphans.check(self._services.store, self._services.tenants, self._services.clock())
+        except CryptoError as error:
+            log.error("tokens not looked through", cause=str(error))

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from contextlib import closing as closing_at_end
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,8 @@ import structlog
 import trio
 
 from kmsd.config.settings import Settings
+from kmsd.crypto.errors import CryptoError
+from kmsd.operations import orphans
 from kmsd.operations.asynchronous import Requests
 from kmsd.operations.declarations import apply_declared
 from kmsd.operations.open_streams import Streams
@@ -55,11 +58,18 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
     """
     with ExitStack() as closing:
         store = closing.enter_context(Store.open(settings.store.sqlite))
+        presence = closing.enter_context(closing_at_end(store.presence()))
         tenancies = Tenancies(settings, store, closing)
+        tenants = tenancies.prepare(settings)
+        try:
+            orphans.check_at_start(store, tenants, time.time(), alone=presence.alone)
+        except CryptoError as error:
+            raise StartError(f"the tokens are not looked through: {error}") from error
+        presence.settle()
         limits = settings.limits
         services = Services(
             store=store,
-            tenants=tenancies.prepare(settings),
+            tenants=tenants,
             clock=time.time,
             counts=ObjectCounts(store, time.monotonic),
             streams=Streams(time.monotonic),

@@ -132,6 +132,12 @@ AUDIT_AFTER = compiled(
     "sequence",
     "most",
 )
+RESIDENT = compiled(
+    select(objects.c.uid, objects.c.material).where(
+        objects.c.tenant == bindparam("tenant"), objects.c.material_kind == literal_column("'resident'")
+    ),
+    "tenant",
+)
 GET_TENANT = compiled(select(*tenants.c).where(tenants.c.name == bindparam("name")), "name")
 INSERT_TENANT = compiled(
     sqlite.insert(tenants)

@@ -20,11 +20,14 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
 # A range of terms is a range of bytes: the order of a language would break it.
 _BINARY_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
+
+_RESIDENT = text("material_kind = 'resident'")
 
 metadata = MetaData(
     naming_convention={
@@ -87,6 +90,8 @@ objects = Table(
     Index("uq_objects_uid_tenant", "uid", "tenant", unique=True),
     Index("ix_objects_tenant_storage_created", "tenant", "storage", "created"),
     Index("ix_objects_kind_storage_created", "kind", "storage", "created"),
+    # Few rows: the objects whose material is in a token, which is held against the store at each start.
+    Index("ix_objects_resident", "tenant", sqlite_where=_RESIDENT, postgresql_where=_RESIDENT),
 )
 
 names = Table(

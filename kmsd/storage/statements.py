@@ -28,6 +28,7 @@ KINDS_WITH = Statement(sql='SELECT kind_terms.kind, kind_terms.instance \nFROM k
 KINDS_BETWEEN = Statement(sql='SELECT kind_terms.kind \nFROM kind_terms \nWHERE kind_terms.tenant = ? AND kind_terms.term BETWEEN ? AND ?', parameters=('tenant', 'low', 'high'))
 INSERT_AUDIT = Statement(sql='INSERT INTO audit (time, tenant, client, address, operation, uid, result, reason, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', parameters=('time', 'tenant', 'client', 'address', 'operation', 'uid', 'result', 'reason', 'detail'))
 AUDIT_AFTER = Statement(sql='SELECT audit.sequence, audit.time, audit.tenant, audit.client, audit.address, audit.operation, audit.uid, audit.result, audit.reason, audit.detail \nFROM audit \nWHERE audit.sequence > ? ORDER BY audit.sequence\n LIMIT ? OFFSET 0', parameters=('sequence', 'most'))
+RESIDENT = Statement(sql="SELECT objects.uid, objects.material \nFROM objects \nWHERE objects.tenant = ? AND objects.material_kind = 'resident'", parameters=('tenant',))
 GET_TENANT = Statement(sql='SELECT tenants.name, tenants.root, tenants.wrapped_key \nFROM tenants \nWHERE tenants.name = ?', parameters=('name',))
 INSERT_TENANT = Statement(sql='INSERT INTO tenants (name, root, wrapped_key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', parameters=('name', 'root', 'wrapped_key'))
 PROBE = Statement(sql='SELECT count(*) AS count_1 \nFROM (SELECT 1 AS one \nFROM terms \nWHERE terms.tenant = ? AND terms.term = ?\n LIMIT 64 OFFSET 0) AS anon_1', parameters=('tenant', 'term'))
@@ -40,6 +41,7 @@ CREATE = (
     'CREATE TABLE kind_terms (\n\ttenant TEXT NOT NULL, \n\tterm TEXT NOT NULL, \n\tkind BIGINT NOT NULL, \n\tinstance INTEGER NOT NULL, \n\tCONSTRAINT pk_kind_terms PRIMARY KEY (tenant, term, kind, instance), \n\tCONSTRAINT fk_kind_terms_kind FOREIGN KEY(kind) REFERENCES kinds (id)\n)\n WITHOUT ROWID',
     'CREATE TABLE objects (\n\tid INTEGER NOT NULL, \n\tuid TEXT NOT NULL, \n\ttenant TEXT NOT NULL, \n\towner TEXT NOT NULL, \n\tobject_type INTEGER NOT NULL, \n\tprotection TEXT NOT NULL, \n\tstate INTEGER, \n\tstorage SMALLINT NOT NULL, \n\tcreated BIGINT NOT NULL, \n\tversion INTEGER NOT NULL, \n\tattributes BLOB NOT NULL, \n\tmaterial_kind TEXT, \n\tmaterial_format INTEGER, \n\tmaterial BLOB, \n\tkind BIGINT NOT NULL, \n\tCONSTRAINT pk_objects PRIMARY KEY (id), \n\tCONSTRAINT fk_objects_kind FOREIGN KEY(kind) REFERENCES kinds (id)\n)',
     'CREATE INDEX ix_objects_kind_storage_created ON objects (kind, storage, created)',
+    "CREATE INDEX ix_objects_resident ON objects (tenant) WHERE material_kind = 'resident'",
     'CREATE INDEX ix_objects_tenant_storage_created ON objects (tenant, storage, created)',
     'CREATE UNIQUE INDEX uq_objects_uid_tenant ON objects (uid, tenant)',
     'CREATE TABLE names (\n\ttenant TEXT NOT NULL, \n\tname TEXT NOT NULL, \n\tobject BIGINT NOT NULL, \n\tCONSTRAINT pk_names PRIMARY KEY (tenant, name), \n\tCONSTRAINT fk_names_object FOREIGN KEY(object) REFERENCES objects (id)\n)\n WITHOUT ROWID',

@@ -20,6 +20,7 @@ from kmsd.storage import statements as sql
 from kmsd.storage.cache import ObjectCache
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
+from kmsd.storage.presence import Presence
 from kmsd.storage.query import count, select
 from kmsd.storage.rows import Entry, ObjectRow, decode, encode
 from kmsd.storage.transaction import Change, Transactions, Unit
@@ -240,6 +241,14 @@ class Store:
             yield connection
         finally:
             self._idle_readers.append(connection)
+
+    def resident(self, tenant: str) -> dict[str, bytes]:
+        """The objects whose material is a token object, each with its CKA_ID."""
+        return {row[0]: bytes(row[1]) for row in self._reader.execute(sql.RESIDENT.sql, (tenant,)).fetchall()}
+
+    def presence(self) -> Presence:
+        """Held by each process that serves the store, until it ends."""
+        return Presence(self._path.with_name(self._path.name + "-presence"))
 
     def leadership(self) -> FileLock:
         """What one process at a time holds who does the work of all: it is given back when its holder dies."""

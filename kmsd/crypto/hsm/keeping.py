@@ -5,13 +5,12 @@ wrapped    The key is made (or brought by a client) as a session object that is 
            software, with the object it belongs to as associated data: key wrapping has none, and without it two rows
            of the store could be swapped unnoticed. For use it is unwrapped into a session object, sensitive and not
            extractable.
-resident   A token object, sensitive and never extractable, found by CKA_ID (the Unique Identifier) and CKA_LABEL (the
-           tenant).
+resident   A token object, sensitive and never extractable, found by its CKA_ID and CKA_LABEL (kmsd.crypto.holdings).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from pkcs11.types import Object, Session
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptographicFailureError, SealError, UnsupportedError
+from kmsd.crypto.holdings import names_object, new_key_id
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import MissingKeyError
 from kmsd.crypto.hsm.intake import Taken
@@ -71,12 +71,15 @@ class TenantKeys:
 class KeyKeeper:
     """Makes, takes in, brings back and removes the tenants' keys on one token."""
 
-    def __init__(self, ring: TenantKeyRing, sealing: Sealing, tenants: Mapping[str, TenantKeys]) -> None:
+    def __init__(
+        self, ring: TenantKeyRing, sealing: Sealing, tenants: Mapping[str, TenantKeys], clock: Callable[[], float]
+    ) -> None:
         self._ring = ring
         self._abilities = ring.abilities
         self._sealing = sealing
         self.tenants = tenants
         """May be replaced as a whole."""
+        self._clock = clock
 
     def is_resident(self, tenant: str) -> bool:
         """Raises UnsupportedError for a tenant that keeps no keys on this token."""
@@ -208,7 +211,7 @@ class KeyKeeper:
         if resident:
             return {
                 **SENSITIVE,
-                Attribute.ID: reference.uid.encode(),
+                Attribute.ID: new_key_id(reference.uid, self._clock()),
                 Attribute.LABEL: reference.tenant,
             }
         template = dict(WRAPPABLE)
@@ -230,7 +233,7 @@ class KeyKeeper:
         """`checked`: whether the length of the key is to be seen from its wrapping, where the token (SoftHSM) says 0
         of one that it has unwrapped. Raises CryptographicFailureError then."""
         if self.is_resident(reference.tenant):
-            return Material("resident", reference.uid.encode(), format_)
+            return Material("resident", bytes(made[Attribute.ID]), format_)
         form = self._abilities.wrap_form
         try:
             kek = self._ring.key(lease, session, reference.tenant, KEK)
@@ -283,7 +286,7 @@ class KeyKeeper:
             raise SealError("the key does not unwrap under the tenant's key on the token") from error
 
     def _find(self, lease: Lease, use: KeyUse, shape: Shape) -> Object:
-        if use.material.blob != use.uid.encode():
+        if not names_object(use.material.blob, use.uid):
             raise SealError("the material is another object's")
         found = lease.create(lambda session: self._search(session, use.tenant, use.material.blob, shape.object_class))
         if len(found) != 1:
@@ -303,21 +306,6 @@ class KeyKeeper:
                 Attribute.LABEL: tenant,
             },
         )
-
-    # Removing
-
-    def remove(self, lease: Lease, reference: KeyReference, material: Material) -> None:
-        """Remove a resident key from the token; a wrapped one is only in the store."""
-        if material.kind != "resident":
-            return
-        private = reference.object_type == ObjectType.PRIVATE_KEY
-        object_class = ObjectClass.PRIVATE_KEY if private else ObjectClass.SECRET_KEY
-
-        def remove(session: Session) -> None:
-            for found in self._search(session, reference.tenant, material.blob, object_class):
-                found.destroy()
-
-        lease.create(remove)
 
     def flags(self, lease: Lease, use: KeyUse, shape: Shape) -> dict[str, bool]:
         """What the token itself says of the key, for Sensitive, Extractable and their likes."""

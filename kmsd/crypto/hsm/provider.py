@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hmac import compare_digest
+from time import time
 from typing import TypeVar
 
 from pkcs11 import KeyType, Mechanism, MechanismFlag, ObjectClass
@@ -21,7 +22,8 @@ from kmsd.crypto.errors import (
     MissingIVError,
     UnsupportedError,
 )
-from kmsd.crypto.hsm import intake, keywrap, signing, vendors
+from kmsd.crypto.holdings import Holdings
+from kmsd.crypto.hsm import intake, inventory, keywrap, signing, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import HANDLE_LOST, WRAPPING_KEY_LOST, translate
 from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
@@ -52,8 +54,8 @@ _SOFTWARE = frozenset({ObjectType.PUBLIC_KEY, ObjectType.CERTIFICATE})
 class HsmProvider:
     """Keys on the token of `ring`, for the tenants in `tenants`; each has its keys there (TenantKeyRing.prepare).
 
-    `sealing` seals public keys and binds wrapped blobs to their objects. `inline` is False for a token that is not
-    local: then no call is short. At most `cache_limit` unwrapped keys stay in the token.
+    `sealing` seals public keys and binds wrapped blobs to their objects. `inline`: the token is local, so that calls
+    may be short. At most `cache_limit` unwrapped keys stay in the token.
     """
 
     protection = ProtectionLevel.HSM
@@ -66,15 +68,17 @@ class HsmProvider:
         *,
         inline: bool = True,
         cache_limit: int = 1000,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._ring = ring
         self._pool = ring.pool
         self._abilities = ring.abilities
         self.capabilities = ring.abilities.capabilities()
         self._software = SoftwareProvider(sealing)
-        self._keeper = KeyKeeper(ring, sealing, tenants)
+        self._keeper = KeyKeeper(ring, sealing, tenants, clock)
         self._handles = HandleCache(cache_limit)
         self._inline = inline
+        self._removals = inventory.Removals(ring.pool)
 
     def serve(self, tenants: Mapping[str, TenantKeys]) -> None:
         """These tenants from now on, and no others; what is being done is finished as it began."""
@@ -146,10 +150,19 @@ class HsmProvider:
         return self._software.export(use)
 
     def destroy(self, reference: KeyReference, material: Material) -> None:
-        """Forget the handles; remove a resident key from the token. Raises HsmUnavailableError for the latter."""
+        """Forget the handles; remove a resident key from the token: where that fails, `settle` tries again."""
         self.forget(reference.uid)
         if material.kind == "resident":
-            self._run(lambda lease: self._keeper.remove(lease, reference, material))
+            self._removals.remove(reference.tenant, material.blob)
+
+    def settle(self) -> int:
+        return self._removals.settle()
+
+    def holdings(self) -> Holdings:
+        return inventory.look(self._pool)
+
+    def discard(self, tenant: str, key_id: bytes) -> None:
+        self._removals.remove(tenant, key_id)
 
     def forget(self, uid: str) -> None:
         """Remove an object's handles from the token's memory: another process destroyed or replaced it."""
@@ -175,7 +188,7 @@ class HsmProvider:
             iv = symmetric.choose_iv(scheme)
             chosen = iv or None
         symmetric.check_input(scheme, iv, aad)
-        prepared = self._prepared(scheme, iv, aad)
+        prepared = vendors.prepared(self._abilities.sm4, scheme, iv, aad)
         padded = table.pad(scheme, data)
         if not padded and not scheme.tag_length:
             return Encrypted(b"", chosen)
@@ -210,7 +223,7 @@ class HsmProvider:
             raise InvalidParametersError("the Data is not a whole number of blocks")
         if not whole:
             return table.unpad(scheme, b"")
-        prepared = self._prepared(scheme, iv, aad)
+        prepared = vendors.prepared(self._abilities.sm4, scheme, iv, aad)
         return table.unpad(
             scheme,
             self._using(
@@ -310,9 +323,8 @@ class HsmProvider:
         return self._run(lambda lease: lease.session.generate_random(length * 8))
 
     def is_short(self, algorithm: CryptographicAlgorithm | None, size: int) -> bool:
-        """Symmetric keys on a local token, up to 16 KiB. Not while the token is lost (whoever comes first after the
-        back-off time tries to win it back), nor where keys are token objects, nor for private keys: unwrapping one
-        takes 1 to 3 ms when it is not at hand."""
+        """Symmetric keys on a local token, up to 16 KiB. Not while the token is lost (the first one then tries to win
+        it back), nor where keys are token objects, nor for private keys, which take 1 to 3 ms to unwrap."""
         return (
             self._inline
             and size <= _SHORT
@@ -335,12 +347,7 @@ class HsmProvider:
             raise translate(error, checks_input=checks_input) from error
 
     def _using(
-        self,
-        use: KeyUse,
-        family: str,
-        operation: Callable[[Lease, BoundKey], T],
-        *,
-        checks_input: bool = False,
+        self, use: KeyUse, family: str, operation: Callable[[Lease, BoundKey], T], *, checks_input: bool = False
     ) -> T:
         shape = self._shape(use) if family in ("private", "cipher") else _SHAPES[family]
         cache_key = (use.uid, use.material.blob, family)
@@ -376,9 +383,3 @@ class HsmProvider:
         if scheme.mode not in self._abilities.modes(scheme.algorithm):
             raise UnsupportedError(f"the token does not offer {scheme.algorithm.name} with {scheme.mode.name}")
         return scheme
-
-    def _prepared(self, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> vendors.Prepared:
-        sm4 = self._abilities.sm4
-        if sm4 is not None and scheme.algorithm == Algorithm.SM4:
-            return vendors.cipher(sm4.modes, scheme, iv, aad)
-        return vendors.Prepared(*table.cipher(scheme, iv, aad), None)

@@ -23,6 +23,7 @@ from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
 from kmsd.crypto.errors import CryptographicFailureError, SealError
+from kmsd.crypto.holdings import DATA_PREFIX, KEK_PREFIX
 from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.errors import HANDLE_LOST, MissingKeyError, translate
 from kmsd.crypto.hsm.mechanisms import WRAP_FORMS, WRAPPING
@@ -45,8 +46,8 @@ class Role(NamedTuple):
     capabilities: MechanismFlag
 
 
-KEK = Role("kmsd-kek-", WRAPPING)
-DATA = Role("kmsd-data-", MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT | WRAPPING)
+KEK = Role(KEK_PREFIX, WRAPPING)
+DATA = Role(DATA_PREFIX, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT | WRAPPING)
 
 
 class TenantKeyRing:

@@ -16,6 +16,7 @@ from kmsd.crypto.ciphers import CipherScheme
 from kmsd.crypto.errors import UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
 from protocol.enums import BlockCipherMode as Mode
+from protocol.enums import CryptographicAlgorithm
 
 E = TypeVar("E", KeyType, Mechanism)
 
@@ -81,6 +82,13 @@ class Prepared(NamedTuple):
     mechanism: Mechanism
     parameter: bytes | None
     kept: object
+
+
+def prepared(sm4: Sm4 | None, scheme: CipherScheme, iv: bytes, aad: bytes | None) -> Prepared:
+    """The mechanism for a scheme, the vendor's for SM4. Raises UnsupportedError."""
+    if sm4 is not None and scheme.algorithm == CryptographicAlgorithm.SM4:
+        return cipher(sm4.modes, scheme, iv, aad)
+    return Prepared(*table.cipher(scheme, iv, aad), None)
 
 
 def cipher(modes: Mapping[Mode, Mechanism], scheme: CipherScheme, iv: bytes, aad: bytes | None) -> Prepared:

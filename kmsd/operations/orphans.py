@@ -1,0 +1,184 @@
+"""Keys on a token held against the store: what a process that was killed, or a restored copy, has left of either.
+
+A key is made on the token before its row is committed, and removed from it after the row has given it up. So a process
+that dies in between leaves a key without a row, never a row without its key:
+
+orphan     No row at all. It may be the only key to something whose store was lost: it is removed by order only.
+remnant    The object's row is there and is destroyed, or has no such material any more. Whoever gave the order
+           believes that the key is gone, and no row will ever name it again: it is removed.
+being made Too young to be sure, while other processes serve the same store: its row may be about to be committed.
+missing    A row whose key is not on the token. Somebody removed it there, or the token is an old copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+import trio
+
+from kmsd.crypto.errors import CryptoError
+from kmsd.crypto.holdings import Holdings, ResidentKey, read_key_id
+from kmsd.crypto.provider import Provider
+from kmsd.domain import lifecycle
+from kmsd.domain.objects import ProtectionLevel
+from kmsd.operations.services import Tenant
+from kmsd.storage.store import Store
+
+log = structlog.get_logger("kmsd.orphans")
+
+MAKING_TIME = 3600
+"""Seconds from the making of a key to the commit of its row, at most: a batch with Undo makes many for one commit."""
+NOBODY = math.inf
+_NAMED = 20
+"""Keys that one line of the log names."""
+
+
+class Verdict(StrEnum):
+    """What a key is that is on one side only."""
+
+    ORPHAN = "orphan"
+    REMNANT = "remnant"
+    MAKING = "being made"
+    MISSING = "missing"
+
+
+class Finding(NamedTuple):
+    """One such key."""
+
+    tenant: str
+    verdict: Verdict
+    uid: str
+    key_id: bytes
+    made: int | None
+    """POSIX seconds, where the key says so."""
+
+
+Rows = Mapping[str, Mapping[str, bytes]]
+"""By tenant: the objects that have a key on the token, each with its CKA_ID."""
+
+
+def rows(store: Store, tenants: Iterable[str]) -> Rows:
+    return {tenant: store.resident(tenant) for tenant in tenants}
+
+
+def compare(store: Store, before: Rows, holdings: Holdings, since: float) -> list[Finding]:
+    """What is on one side only, of the tenants in `before`, which is what `rows` gave before the token was looked at.
+
+    A key that was made after `since` (POSIX seconds) may be one whose row is about to be committed; NOBODY where
+    there is no process that makes keys.
+    """
+    after = rows(store, before)
+    on_token = {(key.tenant, key.key_id) for key in holdings.resident}
+    found = [
+        Finding(key.tenant, verdict, key.uid, key.key_id, key.made)
+        for key in holdings.resident
+        if key.tenant in after and (verdict := _verdict(store, after, key, since)) is not None
+    ]
+    for tenant, kept in after.items():
+        found += [
+            Finding(tenant, Verdict.MISSING, uid, key_id, known.made if (known := read_key_id(key_id)) else None)
+            for uid, key_id in kept.items()
+            # One that has come or gone meanwhile is not missing.
+            if (tenant, key_id) not in on_token and before[tenant].get(uid) == key_id
+        ]
+    return found
+
+
+def _verdict(store: Store, kept: Rows, key: ResidentKey, since: float) -> Verdict | None:
+    if kept[key.tenant].get(key.uid) == key.key_id:
+        return None
+    row = store.get(key.tenant, key.uid)
+    if row is not None and lifecycle.is_destroyed(row):
+        return Verdict.REMNANT
+    if key.made is not None and key.made >= since:
+        return Verdict.MAKING
+    return Verdict.ORPHAN if row is None else Verdict.REMNANT
+
+
+def on_tokens(tenants: Mapping[str, Tenant]) -> list[tuple[Provider, list[str]]]:
+    """The providers that are tokens, each with its tenants."""
+    found: dict[int, tuple[Provider, list[str]]] = {}
+    for name, tenant in tenants.items():
+        provider = tenant.providers.get(ProtectionLevel.HSM)
+        if provider is not None:
+            found.setdefault(id(provider), (provider, []))[1].append(name)
+    return list(found.values())
+
+
+def check_at_start(store: Store, tenants: Mapping[str, Tenant], now: float, *, alone: bool) -> None:
+    """Remove remnants, and report all else. Blocks. Raises CryptoError where a token cannot be searched."""
+    for provider, names in on_tokens(tenants):
+        before = rows(store, names)
+        holdings = _look(provider)
+        if holdings is not None:
+            found = compare(store, before, holdings, NOBODY if alone else now - MAKING_TIME)
+            report(holdings.token, found)
+            remove(provider, found)
+
+
+async def check(store: Store, tenants: Mapping[str, Tenant], now: float) -> None:
+    """The same later on, where requests are under way."""
+    for provider, names in on_tokens(tenants):
+        before = rows(store, names)
+        holdings = await trio.to_thread.run_sync(_look, provider)
+        if holdings is not None:
+            found = compare(store, before, holdings, now - MAKING_TIME)
+            report(holdings.token, found)
+            await trio.to_thread.run_sync(remove, provider, found)
+
+
+def _look(provider: Provider) -> Holdings | None:
+    holdings = provider.holdings()
+    if holdings.whole:
+        return holdings
+    log.warning("token not looked through: it has too many objects", token=holdings.token, see="kmsd hsm orphans")
+    return None
+
+
+def report(token: str, found: Sequence[Finding]) -> None:
+    """One line for each tenant, where there is anything to say."""
+    for tenant in dict.fromkeys(finding.tenant for finding in found):
+        theirs = [finding for finding in found if finding.tenant == tenant]
+        counts = Counter(finding.verdict for finding in theirs)
+        log.warning(
+            "the store and the token have not the same keys",
+            token=token,
+            tenant=tenant,
+            **{verdict.name.lower(): counts[verdict] for verdict in Verdict if counts[verdict]},
+            keys=[f"{finding.verdict} {_id(finding)}" for finding in theirs[:_NAMED]],
+            see="kmsd hsm orphans",
+        )
+
+
+def _id(finding: Finding) -> str:
+    return finding.key_id.decode(errors="replace")
+
+
+def remove(provider: Provider, found: Iterable[Finding]) -> None:
+    """Remove the remnants; what fails the provider tries again at `settle`."""
+    for finding in found:
+        if finding.verdict is not Verdict.REMNANT:
+            continue
+        try:
+            provider.discard(finding.tenant, finding.key_id)
+        except CryptoError as error:
+            log.error("remnant not removed", tenant=finding.tenant, key=_id(finding), cause=str(error))
+        else:
+            log.warning("remnant removed from the token", tenant=finding.tenant, key=_id(finding))
+
+
+async def settle(tenants: Mapping[str, Tenant]) -> None:
+    """Remove from the tokens what destroyed objects have left there because a token did not answer."""
+    for provider, _ in on_tokens(tenants):
+        try:
+            done = await trio.to_thread.run_sync(provider.settle)
+        except CryptoError as error:
+            log.warning("destroyed keys are still on the token", cause=str(error))
+        else:
+            if done:
+                log.info("destroyed keys removed from the token", keys=done)
