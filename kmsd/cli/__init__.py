@@ -35,6 +35,7 @@ COMMANDS: dict[str, Row] = {
     "sign": Row("kmsd.cli.sign", "sign", "Sign with a key of the server."),
     "verify": Row("kmsd.cli.verify", "verify", "Verify a signature with a key of the server."),
     "completion": Row("kmsd.cli.completion", "completion", "Complete commands in bash, zsh or fish."),
+    "hsm": Row("kmsd.cli.hsm", "hsm", "Look at the tokens of a configuration."),
     "hash-password": Row("kmsd.cli.hash_password", "hash_password", "Hash a client's password."),
     "dev": Row("kmsd.cli.dev", "dev", "Set up a development directory.", hidden=True),
 }

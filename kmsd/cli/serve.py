@@ -14,10 +14,7 @@ from kmsd.config.loader import load_with_source
 from kmsd.config.source import ConfigurationError, Source
 from kmsd.operations.declared import DeclarationError
 from kmsd.server import app, logs
-from kmsd.server.errors import START_ERRORS, PinError
-
-PIN_REFUSED = 78
-"""Exit code; the unit file has it in RestartPreventExitStatus, so that no restart locks the token."""
+from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError
 
 
 @click.command()

@@ -37,14 +37,20 @@ class ResidentKey(NamedTuple):
     made: int | None
 
 
+class TenantKey(NamedTuple):
+    """One of a tenant's two keys, by its CKA_LABEL; its CKA_ID is the same."""
+
+    tenant: str
+    label: str
+
+
 class Holdings(NamedTuple):
     """All that a token keeps."""
 
     token: str
     """Its label."""
     resident: tuple[ResidentKey, ...] = ()
-    tenant_keys: frozenset[str] = frozenset()
-    """The tenants that have a key-encryption key or a data key's key there."""
+    tenant_keys: frozenset[TenantKey] = frozenset()
     whole: bool = True
     """False where it has more objects than were to be looked through: then nothing else is said."""
 

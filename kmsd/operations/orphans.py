@@ -8,13 +8,15 @@ remnant    The object's row is there and is destroyed, or has no such material a
            believes that the key is gone, and no row will ever name it again: it is removed.
 being made Too young to be sure, while other processes serve the same store: its row may be about to be committed.
 missing    A row whose key is not on the token. Somebody removed it there, or the token is an old copy.
+tenant key One of the two keys of a tenant that neither the store nor the configuration knows; that of a tenant which is
+           only not in the store yet is taken up at its next start.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,6 +47,7 @@ class Verdict(StrEnum):
     REMNANT = "remnant"
     MAKING = "being made"
     MISSING = "missing"
+    TENANT_KEY = "tenant key"
 
 
 class Finding(NamedTuple):
@@ -56,6 +59,11 @@ class Finding(NamedTuple):
     key_id: bytes
     made: int | None
     """POSIX seconds, where the key says so."""
+
+    @property
+    def label(self) -> str:
+        """Its CKA_LABEL."""
+        return self.key_id.decode() if self.verdict is Verdict.TENANT_KEY else self.tenant
 
 
 Rows = Mapping[str, Mapping[str, bytes]]
@@ -100,6 +108,15 @@ def _verdict(store: Store, kept: Rows, key: ResidentKey, since: float) -> Verdic
     return Verdict.ORPHAN if row is None else Verdict.REMNANT
 
 
+def unknown_tenants(store: Store, holdings: Holdings, configured: Container[str]) -> list[Finding]:
+    """The keys of tenants that nobody knows here. Another store's may be on the same token."""
+    return [
+        Finding(key.tenant, Verdict.TENANT_KEY, "", key.label.encode(), None)
+        for key in sorted(holdings.tenant_keys)
+        if key.tenant not in configured and store.load_tenant(key.tenant) is None
+    ]
+
+
 def on_tokens(tenants: Mapping[str, Tenant]) -> list[tuple[Provider, list[str]]]:
     """The providers that are tokens, each with its tenants."""
     found: dict[int, tuple[Provider, list[str]]] = {}
@@ -119,6 +136,15 @@ def check_at_start(store: Store, tenants: Mapping[str, Tenant], now: float, *, a
             found = compare(store, before, holdings, NOBODY if alone else now - MAKING_TIME)
             report(holdings.token, found)
             remove(provider, found)
+            unknown = unknown_tenants(store, holdings, tenants)
+            if unknown:
+                # No warning: it may be as it should be, and would be said at each start.
+                log.info(
+                    "the token has keys of tenants that are not known here",
+                    token=holdings.token,
+                    keys=[finding.label for finding in unknown[:_NAMED]],
+                    see="kmsd hsm orphans",
+                )
 
 
 async def check(store: Store, tenants: Mapping[str, Tenant], now: float) -> None:

@@ -20,4 +20,7 @@ class PinError(StartError):
     """The token refused the PIN. A restart must not try it again: a few more attempts lock the token."""
 
 
+PIN_REFUSED = 78
+"""Exit code; the unit file has it in RestartPreventExitStatus, so that no restart locks the token."""
+
 START_ERRORS = (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError)

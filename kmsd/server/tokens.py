@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from kmsd.config.settings import Hsm
 from kmsd.crypto.errors import CryptoError
 from kmsd.crypto.hsm import selftest
+from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.errors import ModuleError, PinRefusedError
 from kmsd.crypto.hsm.keeping import TenantKeys
 from kmsd.crypto.hsm.module import Module
@@ -43,6 +44,20 @@ class Token:
 
 def open_token(name: str, hsm: Hsm, sealer: Sealer, closing: ExitStack) -> Token:
     """Log in and look at what the token can do. Raises StartError, of which PinError is one."""
+    pool = log_in(name, hsm, closing)
+    return Token(TenantKeyRing(pool, try_out(name, hsm, pool)), hsm, sealer)
+
+
+def try_out(name: str, hsm: Hsm, pool: SessionPool) -> Abilities:
+    """What the token is really able to do: this decides what Query says and what is refused. Raises StartError."""
+    try:
+        return selftest.run(pool, {str(mechanism): number for mechanism, number in hsm.mechanisms.items()})
+    except CryptoError as error:
+        raise StartError(f"HSM {name}: {error}") from error
+
+
+def log_in(name: str, hsm: Hsm, closing: ExitStack) -> SessionPool:
+    """The sessions of a token; closed by `closing`. Raises StartError, of which PinError is one."""
     try:
         module = Module.load(str(hsm.module), environment=hsm.environment, parameters=hsm.module_options)
         pool = SessionPool(
@@ -50,10 +65,8 @@ def open_token(name: str, hsm: Hsm, sealer: Sealer, closing: ExitStack) -> Token
         )
         closing.callback(pool.close)
         pool.start()
-        # What the token is really able to do decides what Query says and what is refused.
-        abilities = selftest.run(pool, {str(name): number for name, number in hsm.mechanisms.items()})
     except PinRefusedError as error:
         raise PinError(f"HSM {name}: {error}") from error
     except (ModuleError, CryptoError) as error:
         raise StartError(f"HSM {name}: {error}") from error
-    return Token(TenantKeyRing(pool, abilities), hsm, sealer)
+    return pool

@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from kmsd.cli.serve import PIN_REFUSED
 from kmsd.client import KmipError, SyncClient
+from kmsd.server.errors import PIN_REFUSED
 from protocol.enums import ResultReason
 from protocol.versions import V1_4
 from tests.daemon import HOST, KMSD, Daemon, free_port, serving, set_up

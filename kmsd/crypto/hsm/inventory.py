@@ -11,7 +11,7 @@ from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
 from kmsd.crypto.errors import CryptoError
-from kmsd.crypto.holdings import DATA_PREFIX, KEK_PREFIX, Holdings, ResidentKey, read_key_id
+from kmsd.crypto.holdings import DATA_PREFIX, KEK_PREFIX, Holdings, ResidentKey, TenantKey, read_key_id
 from kmsd.crypto.hsm.errors import translate
 from kmsd.crypto.hsm.objects import find
 from kmsd.crypto.hsm.pool import Lease, SessionPool
@@ -33,16 +33,16 @@ def look(pool: SessionPool, most: int | None = MOST) -> Holdings:
     if found is None:
         return Holdings(pool.token_label, whole=False)
     resident = []
-    tenants = set()
+    tenant_keys = set()
     for label, key_id in found:
         prefix = next((p for p in (KEK_PREFIX, DATA_PREFIX) if label.startswith(p) and key_id == label.encode()), None)
         if prefix is not None:
-            tenants.add(label.removeprefix(prefix))
+            tenant_keys.add(TenantKey(label.removeprefix(prefix), label))
             continue
         known = read_key_id(key_id)
         if known is not None:
             resident.append(ResidentKey(label, key_id, known.uid, known.made))
-    return Holdings(pool.token_label, tuple(resident), frozenset(tenants))
+    return Holdings(pool.token_label, tuple(resident), frozenset(tenant_keys))
 
 
 def _labelled(lease: Lease, most: int | None) -> list[tuple[str, bytes]] | None:
@@ -65,10 +65,9 @@ def _described(each: Object) -> tuple[str, bytes]:
     return str(got.get(Attribute.LABEL) or ""), bytes(got.get(Attribute.ID) or b"")
 
 
-def discard(pool: SessionPool, tenant: str, key_id: bytes) -> int:
-    """Remove a resident key of the tenant from the token; how many objects there were.
-
-    Raises HsmUnavailableError, TokenError.
+def discard(pool: SessionPool, label: str, key_id: bytes) -> int:
+    """Remove a key from the token by its CKA_LABEL, which is its tenant for a resident key, and its CKA_ID; how many
+    objects there were. Raises HsmUnavailableError, TokenError.
     """
 
     def remove(session: Session) -> int:
@@ -81,7 +80,7 @@ def discard(pool: SessionPool, tenant: str, key_id: bytes) -> int:
                     Attribute.CLASS: object_class,
                     Attribute.TOKEN: True,
                     Attribute.ID: key_id,
-                    Attribute.LABEL: tenant,
+                    Attribute.LABEL: label,
                 },
             )
         ]
