@@ -48,12 +48,12 @@ def check(path: Path, alias: str, answered: dict[str, int]) -> None:
     """What was answered has happened, and the alias names one key."""
     with Store.open(path) as store:
         holders = 0
-        for key in answered:
+        for key, versions in list(answered.items()):
             record = store.get("acme", key)
             assert record is not None
             cmk = cmks.from_object(record)
             holders += alias in cmk.aliases
             # A rotation may have been stored and its answer lost, never the other way round.
-            assert cmk.versions >= answered[key]
+            assert cmk.versions >= versions
             answered[key] = cmk.versions
         assert holders == 1

@@ -7,6 +7,7 @@ import click
 from kmsd.cli import LazyGroup, Row
 
 COMMANDS: dict[str, Row] = {
+    "check": Row("kmsd.cli.hsm.check", "check", "Try what the tokens are able to do."),
     "orphans": Row("kmsd.cli.hsm.orphans", "show_orphans", "Find keys that only a token has, or only the store."),
 }
 

@@ -11,15 +11,12 @@ from typing import Any, NamedTuple
 
 import click
 
+from kmsd.cli.hsm.place import config_option, configured
 from kmsd.cli.key_values import Duration
 from kmsd.cli.output import say_json, say_table
 from kmsd.cli.values import date
-from kmsd.config.loader import ConfigurationError, load
 from kmsd.config.settings import Settings
-from kmsd.crypto.errors import CryptoError
 from kmsd.operations.orphans import MAKING_TIME, NOBODY, Finding, Verdict, compare, rows, unknown_tenants
-from kmsd.server import logs
-from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError
 from kmsd.storage.store import Store
 
 _COLUMNS = ("HSM", "Tenant", "What", "Key", "Made")
@@ -33,7 +30,7 @@ class _Found(NamedTuple):
 
 
 @click.command("orphans")
-@click.option("--config", "path", type=click.Path(path_type=Path), default="/etc/kmsd/kmsd.yaml", show_default=True)
+@config_option
 @click.option("--tenant", help="Only this tenant's keys.")
 @click.option(
     "--older-than",
@@ -58,21 +55,11 @@ def show_orphans(path: Path, *, tenant: str | None, older_than: int, destroy: bo
     Exits with 1 where there is any. Nothing is destroyed but by --destroy; the keys of a tenant that is not known, only
     where --tenant names it.
     """
-    logs.configure("error")
-    try:
-        with _Place(load(path), tenant, older_than) as place:
-            found = place.look()
-            if destroy:
-                found = _destroy(place, found, named=tenant is not None, yes=yes, as_json=as_json)
-            _say(found, as_json)
-    except ConfigurationError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    except PinError as error:
-        click.echo(str(error), err=True)
-        sys.exit(PIN_REFUSED)
-    except (*START_ERRORS, CryptoError) as error:
-        raise click.ClickException(str(error)) from error
+    with configured(path) as settings, _Place(settings, tenant, older_than) as place:
+        found = place.look()
+        if destroy:
+            found = _destroy(place, found, named=tenant is not None, yes=yes, as_json=as_json)
+        _say(found, as_json)
     if found:
         sys.exit(1)
 

@@ -28,6 +28,9 @@ _log = structlog.get_logger("kmsd.hsm")
 _HASHES = tuple(table.RSA_HASHES)
 _HASH_PAIRS = tuple((h, m) for h in _HASHES for m in {h, HashingAlgorithm.SHA_1})
 _AES_LENGTHS = (128, 192, 256)
+OK = "ok"
+"""In the report, which says of all else what went wrong."""
+SEE = "kmsd hsm check"
 _PRIVATE_EXTRAS: tuple[dict[Any, Any], ...] = ({}, {CKA_NSS_DB: b"\x00"})
 
 
@@ -47,7 +50,7 @@ class _Bench:
         except (PKCS11Error, CryptoError, checks.CheckFailed, ValueError, TypeError, NotImplementedError) as error:
             self.report[name] = f"{type(error).__name__} {error}".strip()
             return False
-        self.report[name] = "ok"
+        self.report[name] = OK
         return True
 
 
@@ -111,7 +114,7 @@ def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilitie
         if bench.passes("import SM4", lambda lease: checks.imports(lease, template)):
             imports.add(sm4.key_type)
     edwards = _edwards(bench, table.WRAP_FORMS.get(form), extras)
-    if edwards is not None and bench.report.get("keep Ed25519 keys") == "ok":
+    if edwards is not None and bench.report.get("keep Ed25519 keys") == OK:
         keepable.add(KeyType.EC_EDWARDS)
     abilities = Abilities(
         wrap_form=form,
@@ -139,12 +142,11 @@ def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilitie
         edwards=edwards,
         report=bench.report,
     )
+    refused = {name: result for name, result in bench.report.items() if result != OK}
     _log.info(
-        "token tested",
-        token=pool.token_label,
-        able=[name for name, result in bench.report.items() if result == "ok"],
-        refused={name: result for name, result in bench.report.items() if result != "ok"},
+        "token tested", token=pool.token_label, works=len(bench.report) - len(refused), refused=len(refused), see=SEE
     )
+    _log.debug("token tested, each mechanism", token=pool.token_label, results=bench.report)
     return abilities
 
 
