@@ -84,10 +84,12 @@ def set_up(directory: Path, port: int, *, hsm: bool) -> None:
 
 
 @contextmanager
-def serving(directory: Path, port: int, environment: Mapping[str, str] | None = None) -> Iterator[Daemon]:
+def serving(
+    directory: Path, port: int, environment: Mapping[str, str] | None = None, configuration: str = "kmsd.yaml"
+) -> Iterator[Daemon]:
     """Run `kmsd serve` on a directory that `set_up` made, from its ready line until SIGTERM has ended it well."""
     log = directory / "daemon.log"
-    command = [*KMSD, "serve", "--config", str(directory / "kmsd.yaml")]
+    command = [*KMSD, "serve", "--config", str(directory / configuration)]
     with log.open("ab") as errors:
         process = subprocess.Popen(
             command,

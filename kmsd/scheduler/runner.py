@@ -17,6 +17,9 @@ log = structlog.get_logger("kmsd.scheduler")
 INTERVAL = 30.0
 """Seconds between two looks. A key whose date of deletion has come is refused at once, without the scheduler."""
 
+FOLLOWING = 2.0
+"""Seconds between two looks whether the process that leads is still there."""
+
 
 class Leadership(Protocol):
     """Held by one process at a time; the system gives it back when its holder dies."""
@@ -29,10 +32,13 @@ class Leadership(Protocol):
 class Scheduler:
     """Looks now and then for what is due, while this process leads."""
 
-    def __init__(self, services: Services, leadership: Leadership, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, services: Services, leadership: Leadership, interval: float = INTERVAL, following: float = FOLLOWING
+    ) -> None:
         self._services = services
         self._leadership = leadership
         self._interval = interval
+        self._following = following
         self._leads = False
         self._followed = False
 
@@ -42,7 +48,7 @@ class Scheduler:
             task_status.started()
             while True:
                 await self.look()
-                await trio.sleep(self._interval)
+                await trio.sleep(self._interval if self._leads else self._following)
         finally:
             self._leadership.close()
 

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from kmsd.client.errors import ConnectionFailed
 from kmsd.client.sync import SyncClient
@@ -23,8 +25,8 @@ from kmsd.domain import cmk as cmks
 from kmsd.domain.lifecycle import is_destroyed
 from kmsd.domain.locate import LocateQuery
 from kmsd.domain.objects import ManagedObject
-from kmsd.storage.connection import connect as connect_to_file
 from kmsd.storage.store import Store
+from kmsd.storage.work import UnitOfWork
 from protocol.enums import ObjectType, StorageStatusMask
 from tests import token_keys
 from tests.daemon import KMSD, Daemon, free_port, serving, set_up
@@ -122,7 +124,7 @@ def committed(path: Path, operation: str, times: int) -> Callable[[], bool]:
     statement = "SELECT count(*) FROM audit WHERE operation = ? AND result = 'SUCCESS'"
 
     def count() -> int:
-        with closing(connect_to_file(path, read_only=True)) as connection:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return int(connection.execute(statement, (operation,)).fetchone()[0])
 
     goal = count() + times
@@ -138,10 +140,23 @@ def _until_killed(work: Work, daemon: Daemon) -> None:
 
 
 def _await(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "nothing came of it"
-        time.sleep(0)
+        time.sleep(0.001)
+
+
+async def change_cmks(path: Path, change: Callable[[cmks.Cmk], cmks.Cmk]) -> None:
+    """Nobody waits for days here: what the records say of the past is changed in the store."""
+    async with trio.open_nursery() as nursery:
+        with Store.open(path) as store:
+            await nursery.start(store.run)
+            work = UnitOfWork()
+            for tenant in TENANTS:
+                for uid in store.locate(LocateQuery(tenant, records=True)):
+                    work.update(cmks.to_object(change(cmks.from_object(_stored(store, tenant, uid)))))
+            await store.commit(work)
+            nursery.cancel_scope.cancel()
 
 
 # What must hold in a store that nobody serves
