@@ -36,6 +36,7 @@ log = structlog.get_logger("kmsd.orphans")
 MAKING_TIME = 3600
 """Seconds from the making of a key to the commit of its row, at most: a batch with Undo makes many for one commit."""
 NOBODY = math.inf
+"""The time since which keys are being made, where there is no process that makes any."""
 _NAMED = 20
 """Keys that one line of the log names."""
 
@@ -77,8 +78,7 @@ def rows(store: Store, tenants: Iterable[str]) -> Rows:
 def compare(store: Store, before: Rows, holdings: Holdings, since: float) -> list[Finding]:
     """What is on one side only, of the tenants in `before`, which is what `rows` gave before the token was looked at.
 
-    A key that was made after `since` (POSIX seconds) may be one whose row is about to be committed; NOBODY where
-    there is no process that makes keys.
+    A key that was made after `since` (POSIX seconds, or NOBODY) may be one whose row is about to be committed.
     """
     after = rows(store, before)
     on_token = {(key.tenant, key.key_id) for key in holdings.resident}
@@ -171,7 +171,9 @@ def report(token: str, found: Sequence[Finding]) -> None:
     for tenant in dict.fromkeys(finding.tenant for finding in found):
         theirs = [finding for finding in found if finding.tenant == tenant]
         counts = Counter(finding.verdict for finding in theirs)
-        log.warning(
+        # What is only being made is as it should be, as far as anybody knows.
+        say = log.info if set(counts) == {Verdict.MAKING} else log.warning
+        say(
             "the store and the token have not the same keys",
             token=token,
             tenant=tenant,

@@ -119,6 +119,8 @@ async def test_a_key_that_another_process_may_be_making_is_told_from_an_orphan(
 ) -> None:
     orphan = left(await made(app), resident)
     assert look(server, resident, YOUNG) == [orphan._replace(verdict=Verdict.MAKING)]
+    [line] = at_start(server, alone=False)
+    assert (line["log_level"], line["making"]) == ("info", 1)
     server.now += MAKING_TIME + 1
     assert look(server, resident, server.now - MAKING_TIME) == [orphan]
 

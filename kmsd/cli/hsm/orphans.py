@@ -108,15 +108,16 @@ class _Place:
                 if self._tenant in (None, finding.tenant):
                     yield _Found(name, finding)
 
-    def destroy(self, found: list[_Found]) -> list[_Found]:
-        """Destroy what is still found now; what is left of all."""
+    def destroy(self, found: list[_Found]) -> tuple[int, list[_Found]]:
+        """Destroy what is still found now; how many that was, and what is found after it."""
         from kmsd.crypto.hsm import inventory  # noqa: PLC0415
 
         with closing(self._store.presence()) as presence:
             # Once more: the answer may have taken a while.
-            for name, finding in set(self._found(alone=presence.alone)) & set(found):
+            still = set(self._found(alone=presence.alone)) & set(found)
+            for name, finding in still:
                 inventory.discard(self._pools[name], finding.label, finding.key_id)
-            return list(self._found(alone=presence.alone))
+            return len(still), list(self._found(alone=presence.alone))
 
 
 def _destroy(place: _Place, found: list[_Found], *, named: bool, yes: bool, as_json: bool) -> list[_Found]:
@@ -128,8 +129,8 @@ def _destroy(place: _Place, found: list[_Found], *, named: bool, yes: bool, as_j
         if not as_json:
             _say(wanted, as_json)
         click.confirm(f"Destroy {len(wanted)} on the token for good?", abort=True, err=True)
-    left = place.destroy(wanted)
-    click.echo(f"{len(found) - len(left)} destroyed", err=True)
+    count, left = place.destroy(wanted)
+    click.echo(f"{count} destroyed", err=True)
     return left
 
 
