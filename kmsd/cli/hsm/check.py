@@ -20,10 +20,10 @@ def check(path: Path, *, as_json: bool) -> None:
     What does not work is refused to clients, never done outside the token. No key that is kept is used.
     """
     with configured(path) as settings, ExitStack() as closing:
-        from kmsd.server.tokens import open_token  # noqa: PLC0415 (PKCS#11, once the configuration is sound)
+        from kmsd.server.tokens import log_in, try_out  # noqa: PLC0415 (PKCS#11, once the configuration is sound)
 
         found = {
-            name: dict(open_token(name, hsm, closing).ring.abilities.report) for name, hsm in settings.hsms.items()
+            name: dict(try_out(name, hsm, log_in(name, hsm, closing)).report) for name, hsm in settings.hsms.items()
         }
         if as_json:
             say_json(found)

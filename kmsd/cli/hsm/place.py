@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from kmsd.config.loader import ConfigurationError, load
+from kmsd.config.loader import load
 from kmsd.config.settings import Settings
+from kmsd.config.source import ConfigurationError
 from kmsd.crypto.errors import CryptoError
 from kmsd.server import logs
 from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError
