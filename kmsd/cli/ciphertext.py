@@ -1,4 +1,4 @@
-"""The file that `kmsd encrypt` writes, and that tells `kmsd decrypt` all it needs.
+"""The file that `kmsd encrypt` writes of what one request carries, and that tells `kmsd decrypt` all it needs.
 
     4 bytes   "kmsd"
     1 byte    the format, 1
@@ -23,6 +23,16 @@ FORMAT = 1
 _BASE64 = base64.b64encode(MAGIC + bytes([FORMAT]))[:5]
 
 
+def is_armoured(file: bytes) -> bool:
+    """Whether a file that begins so is in base64, whatever its format."""
+    return file.startswith(_BASE64)
+
+
+def is_ciphertext(file: bytes) -> bool:
+    """Whether a file that begins so is of this format."""
+    return file[: len(MAGIC) + 1] == MAGIC + bytes((FORMAT,))
+
+
 @dataclass(frozen=True, slots=True)
 class Ciphertext:
     unique_identifier: str
@@ -40,7 +50,7 @@ class Ciphertext:
     @classmethod
     def parse(cls, file: bytes) -> Self:
         """Raises ValueError, with words for whoever gave us the file."""
-        if file[:5] == _BASE64:
+        if is_armoured(file):
             try:
                 file = base64.b64decode(b"".join(file.split()), validate=True)
             except binascii.Error as error:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from kmsd.cli.connect import connects
+from kmsd.cli.files import from_file, to_file
 from kmsd.cli.key_values import Duration, Pair, context_option, described, mapping, paged, unarmoured
 from kmsd.cli.output import encoded, printable, say_json, say_record, say_table, write
 from kmsd.cli.values import date, text
@@ -246,10 +247,9 @@ def public_key(client: SyncClient, *, key: str, output: Path | None, as_json: bo
 @cmk.command()
 @connects
 @click.argument("key")
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
+@from_file
 @context_option()
-@_OUTPUT
-@click.option("--base64", "as_base64", is_flag=True, help="Write base64.")
+@to_file
 def encrypt(
     client: SyncClient,
     *,
@@ -260,7 +260,7 @@ def encrypt(
     as_base64: bool,
     as_json: bool,
 ) -> None:
-    """Encrypt up to 6144 bytes to a ciphertext that says which key opens it. For more: `kmsd data-key`."""
+    """Encrypt up to 6144 bytes to a ciphertext that says which key opens it. For more: `kmsd encrypt`."""
     answer = client.kms_encrypt(key, source.read(), mapping(context, "context"))
     if as_json and output is None:
         say_json(
@@ -276,7 +276,7 @@ def encrypt(
 
 @cmk.command()
 @connects
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
+@from_file
 @context_option(text="As it was encrypted with; several times.")
 @click.option("--key", help="Refuse what another key made.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file, for its owner only.")

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 
 from kmsd.cli.connect import connects
+from kmsd.cli.files import from_file
 from kmsd.cli.key_values import context_option, mapping, public_key_der, unarmoured
 from kmsd.cli.output import encoded, say_json, say_record, write
 from kmsd.client import SyncClient
@@ -103,7 +104,7 @@ def generate(  # noqa: PLR0913 (one for each option)
 
 @data_key.command()
 @connects
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
+@from_file
 @_recipient
 @context_option(text="As it was encrypted with; several times.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: standard output]")

@@ -2,38 +2,70 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from kmsd.cli import segments
 from kmsd.cli.ciphertext import Ciphertext
 from kmsd.cli.connect import connects, find
+from kmsd.cli.files import destination, from_file, to_file
 from kmsd.cli.output import encoded, say_json, write
+from kmsd.cli.progress import chunks
 from kmsd.client import SyncClient, requests
 from protocol.enums import BatchErrorContinuationOption, LinkType, ObjectType
 from protocol.versions import V1_4
+
+ONE_REQUEST = (1 << 20) - 4096
+"""Bytes that one request of kmsd's usual frame size carries, with all that is around them."""
 
 
 @click.command()
 @connects
 @click.argument("key")
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: standard output]")
-@click.option("--base64", "as_base64", is_flag=True, help="Write base64.")
+@from_file
+@to_file
+@click.option("--data-key", "under_data_key", is_flag=True, help="Send a data key only, also for what is short.")
 def encrypt(
-    client: SyncClient, *, key: str, source: BinaryIO, output: Path | None, as_base64: bool, as_json: bool
+    client: SyncClient,
+    *,
+    key: str,
+    source: BinaryIO,
+    output: Path | None,
+    as_base64: bool,
+    under_data_key: bool,
+    as_json: bool,
 ) -> None:
-    """Encrypt a file or standard input on the server, which never shows the key.
+    """Encrypt a file or standard input with a key that the server never shows.
 
-    The output tells `kmsd decrypt` all it needs. One request carries it all: up to the server's frame size, of
-    kmsd 1 MiB unless configured.
+    The output tells `kmsd decrypt` all it needs. Up to 1 MiB (less 4 KiB) the server does it all; what is longer, of
+    any size, is encrypted here with a new data key, which the server encrypts.
     """
     check_version(client)
     uid = find(client, key)
+    data = source.read(ONE_REQUEST + 1)
+    if len(data) <= ONE_REQUEST and not under_data_key:
+        made = _on_server(client, uid, data)
+        if as_json and output is None:
+            say_json({"unique_identifier": made.unique_identifier, "ciphertext": encoded(bytes(made))})
+        else:
+            write(bytes(made), output, as_base64=as_base64)
+        return
+    if as_json and output is None:
+        raise click.UsageError("a ciphertext of this kind does not go into JSON: use --output")
+    data_key = os.urandom(segments.DATA_KEY)
+    sealed = bytes(_on_server(client, uid, data_key))
+    with destination(output, as_base64=as_base64) as put, chunks(source, "Encrypting", data) as plaintext:
+        for piece in segments.encrypt(data_key, sealed, plaintext):
+            put(piece)
+
+
+def _on_server(client: SyncClient, uid: str, data: bytes) -> Ciphertext:
     # In the same message: with a public key, it is the private one that will decrypt.
     encrypted, described = client.batch(
-        [requests.encrypt(uid, source.read()), requests.get_attributes(uid, "Object Type", "Link")],
+        [requests.encrypt(uid, data), requests.get_attributes(uid, "Object Type", "Link")],
         BatchErrorContinuationOption.CONTINUE,
     )
     answer = encrypted.payload
@@ -43,13 +75,9 @@ def encrypt(
         links = (a.value for a in attributes if a.name == "Link")
         private = (link.linked_object_identifier for link in links if link.link_type == LinkType.PRIVATE_KEY_LINK)
         decrypting = next(private, decrypting)
-    made = Ciphertext(
+    return Ciphertext(
         decrypting, answer.iv_counter_nonce or b"", answer.authenticated_encryption_tag or b"", answer.data or b""
     )
-    if as_json and output is None:
-        say_json({"unique_identifier": answer.unique_identifier, "ciphertext": encoded(bytes(made))})
-    else:
-        write(bytes(made), output, as_base64=as_base64)
 
 
 def check_version(client: SyncClient) -> None:

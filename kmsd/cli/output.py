@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import click
 
+from kmsd.cli.files import destination
 from kmsd.cli.values import text
 
 _WIDE = 400
@@ -56,27 +55,9 @@ def printable(value: str) -> str:
 def write(
     data: bytes, path: Path | None, *, secret: bool = False, as_base64: bool = False, as_text: bool = False
 ) -> None:
-    """Bytes to a file or to standard output.
-
-    A secret's file is for its owner only. Bytes that are no text (`as_text` says they are) are not written to a
-    terminal: UsageError.
-    """
-    if as_base64:
-        data = base64.b64encode(data) + b"\n"
-    if path is None:
-        if sys.stdout.isatty() and not (as_base64 or as_text or secret):
-            raise click.UsageError("these bytes would confuse a terminal: use --output or --base64")
-        sys.stdout.buffer.write(data)
-        return
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if secret else 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            # What was there may have been open to others.
-            if secret and stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.fchmod(descriptor, 0o600)
-            file.write(data)
-    except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror}") from error
+    """All the bytes there are, as `destination` writes them."""
+    with destination(path, secret=secret, as_base64=as_base64, as_text=as_text) as put:
+        put(data)
 
 
 def encoded(data: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from kmsd.cli.connect import connects
+from kmsd.cli.files import from_file, to_file
 from kmsd.cli.key_values import context_option, mapping, unarmoured
 from kmsd.cli.output import encoded, say_json, write
 from kmsd.client import SyncClient
@@ -15,13 +16,12 @@ from kmsd.client import SyncClient
 
 @click.command("re-encrypt")
 @connects
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
+@from_file
 @click.option("--to", "destination", required=True, help="The CMK to encrypt under: its newest version.")
 @click.option("--from", "origin", help="Refuse what another key made; a private key: decrypt with it.")
 @context_option(text="As it was encrypted with; several times.")
 @context_option("--to-context", "Of what is made; several times.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: standard output]")
-@click.option("--base64", "as_base64", is_flag=True, help="Write base64.")
+@to_file
 def re_encrypt(  # noqa: PLR0913 (click passes each option by name)
     client: SyncClient,
     *,

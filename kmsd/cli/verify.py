@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from kmsd.cli.connect import Refused, connects, find
+from kmsd.cli.files import from_file
 from kmsd.cli.output import say_record
 from kmsd.cli.sign import scheme_options, what_to_sign
 from kmsd.client import SyncClient
@@ -18,7 +19,7 @@ from protocol.enums import ValidityIndicator
 @click.command()
 @connects
 @click.argument("key")
-@click.argument("source", metavar="[FILE]", type=click.File("rb"), default="-")
+@from_file
 @click.option("--signature", type=click.File("rb"), required=True, help="The file that `kmsd sign` made.")
 @click.option("--base64", "as_base64", is_flag=True, help="The signature is in base64.")
 @scheme_options
@@ -29,7 +30,7 @@ def verify(
     source: BinaryIO,
     signature: BinaryIO,
     as_base64: bool,
-    hashing: str,
+    hashing: str | None,
     padding: str | None,
     as_json: bool,
 ) -> None:
@@ -40,8 +41,9 @@ def verify(
             given = base64.b64decode(b"".join(given.split()), validate=True)
         except binascii.Error as error:
             raise click.UsageError("the signature is not in base64") from error
-    parameters, data = what_to_sign(client, source, hashing, padding)
-    answer = client.signature_verify(find(client, key), given, parameters=parameters, **data)
+    uid = find(client, key)
+    parameters, data = what_to_sign(client, uid, source, hashing, padding)
+    answer = client.signature_verify(uid, given, parameters=parameters, **data)
     valid = answer.validity_indicator == ValidityIndicator.VALID
     if not valid and not as_json:
         raise Refused("the signature is not valid")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kmsd.cli.ciphertext import Ciphertext
 from tests.cli.conftest import Kmsd
 from tests.cli.test_key import on_a_terminal
+from tests.daemon import free_port, serving, set_up
 
 SECRET = bytes(range(256)) * 5
 
@@ -100,10 +102,6 @@ def test_a_key_of_another_usage_is_refused(each: Kmsd) -> None:
     assert "Incompatible cryptographic usage mask" in each.refused("encrypt", name, stdin="hello")
 
 
-def test_what_is_too_large_for_the_server_is_said(app: Kmsd) -> None:
-    assert "at most 1048576 are allowed" in app.refused("encrypt", app.key(), stdin=bytes(1 << 20))
-
-
 @pytest.mark.parametrize("given", [b"", b"nothing of ours", b"a21zZA", b"kmsd\x01\x05abc"])
 def test_what_is_no_ciphertext_is_wrong_usage(app: Kmsd, given: bytes) -> None:
     assert "Error: " in app.run("decrypt", stdin=given, code=2).stderr
@@ -155,6 +153,30 @@ def test_documents_are_signed_that_no_request_could_carry(app: Kmsd, tmp_path: P
     name, signature = app.key("--algorithm", "EC"), tmp_path / "signature"
     app.run("sign", name, "-o", signature, stdin=bytes(3 << 20))
     assert "yes" in app.run("verify", f"{name}-public", "--signature", signature, stdin=bytes(3 << 20)).stdout
+
+
+@pytest.fixture
+def app_of_all(tmp_path: Path) -> Iterator[Kmsd]:
+    """A client whose tenant allows algorithms that are not allowed unless they are listed."""
+    directory, port = tmp_path / "dev", free_port()
+    set_up(directory, port, hsm=False)
+    configuration = directory / "kmsd.yaml"
+    algorithms = '\n    algorithms: {AES: "*", SM2: "*", Ed25519: "*"}\n    roles:'
+    configuration.write_text(configuration.read_text().replace("\n    roles:", algorithms, 1))
+    with serving(directory, port) as daemon:
+        yield Kmsd(daemon, "acme-app")
+
+
+def test_keys_that_hash_the_data_themselves_get_the_data(app_of_all: Kmsd, tmp_path: Path) -> None:
+    signature = tmp_path / "signature"
+    for algorithm in ("Ed25519", "SM2"):
+        name = app_of_all.key("--algorithm", algorithm)
+        app_of_all.run("sign", name, "-o", signature, stdin="hello")
+        verify = ("verify", f"{name}-public", "--signature", signature)
+        assert "yes" in app_of_all.run(*verify, stdin="hello").stdout
+        assert "not valid" in app_of_all.refused(*verify, stdin="goodbye")
+        assert "at most 1048576 are allowed" in app_of_all.refused("sign", name, stdin=bytes(1 << 20))
+        assert "at most 16 MiB" in app_of_all.run("sign", name, stdin=bytes((16 << 20) + 1), code=2).stderr
 
 
 def test_a_signature_in_base64(app: Kmsd, tmp_path: Path) -> None:

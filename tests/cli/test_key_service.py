@@ -340,9 +340,9 @@ def test_a_damaged_public_key_is_refused(file: bytes) -> None:
 def test_a_file_is_read_whole_with_and_without_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.write_bytes(os.urandom(3 * progress.CHUNK + 1))
-    with path.open("rb") as file:
-        assert b"".join(progress.chunks(file, "Reading")) == path.read_bytes()
+    with path.open("rb") as file, progress.chunks(file, "Reading") as pieces:
+        assert b"".join(pieces) == path.read_bytes()
     monkeypatch.setattr(progress, "LONG", 1)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with path.open("rb") as file:
-        assert b"".join(progress.chunks(file, "Reading")) == path.read_bytes()
+    with path.open("rb") as file, progress.chunks(file, "Reading", file.read(10)) as pieces:
+        assert b"".join(pieces) == path.read_bytes()
