@@ -7,8 +7,7 @@ form: a blob opens under the version that it names, in the suite that it names, 
 or not at all. The context is in no blob.
 
 IVs are 96 random bits. Two that are equal under one version would give both plaintexts away, and so would the key for
-their tags (NIST SP 800-38D §8.3): a version encrypts MAXIMUM_PER_VERSION times at most, which rotation or the version's
-Usage Limits see to.
+their tags: kmsd.domain.encryptions says how often a version encrypts at most.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ MAXIMUM_PLAINTEXT: Final = 6144
 MAXIMUM_BLOB: Final = MAXIMUM_PLAINTEXT + OVERHEAD
 MAXIMUM_CONTEXT: Final = 8192
 """Characters of an encryption context, as JSON."""
-MAXIMUM_PER_VERSION: Final = 1 << 32
-"""Encryptions under one version, at which two IVs are equal with a probability of 2^-33."""
 
 _DOMAIN: Final = b"kmsd-blob\x00"
 _UUID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from kmsd.domain.attribute_rules import INTERNAL_VENDOR
+from kmsd.domain.internal import Internal
 from kmsd.domain.key_specs import KEY_SPECS, KeySpec, KeyUsage
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
-from protocol.attributes import Attribute, AttributeReference
+from protocol.attributes import Attribute
 from protocol.enums import NameType
-from protocol.names import Tag
 from protocol.structures import ApplicationSpecificInformation, Name
-from protocol.ttlv import Item, ItemType
+from protocol.ttlv import ItemType
 from protocol.vendor import CMK as CMK_TYPE
 
 ID_PREFIX: Final = "key-"
@@ -134,48 +133,29 @@ class Cmk:
 # --- how a record is kept
 
 
-@dataclass(frozen=True, slots=True)
-class _Internal:
-    """An attribute that the server keeps for itself."""
-
-    name: str
-    type: ItemType
-
-    @property
-    def key(self) -> str:
-        return AttributeReference(self.name, INTERNAL_VENDOR).key
-
-    def attribute(self, value: Any) -> Attribute:
-        return Attribute(self.name, Item(Tag.ATTRIBUTE_VALUE, self.type, value), vendor=INTERNAL_VENDOR)
-
-    def of(self, key: ManagedObject) -> Any:
-        item = key.attributes.get(self.key)
-        return item.value if item is not None else None
-
-
-NEXT_EVENT: Final = _Internal("Next Event", ItemType.DATE_TIME)
+NEXT_EVENT: Final = Internal("Next Event", ItemType.DATE_TIME)
 """What the scheduler searches by."""
 
-_SPEC: Final = _Internal("Key Spec", ItemType.TEXT_STRING)
-_USAGE: Final = _Internal("Key Usage", ItemType.TEXT_STRING)
-_ORIGIN: Final = _Internal("Origin", ItemType.TEXT_STRING)
+_SPEC: Final = Internal("Key Spec", ItemType.TEXT_STRING)
+_USAGE: Final = Internal("Key Usage", ItemType.TEXT_STRING)
+_ORIGIN: Final = Internal("Origin", ItemType.TEXT_STRING)
 
 # Fields that are kept as they are; what is None is left out.
 _FIELDS: Final = {
-    "enabled": _Internal("Enabled", ItemType.BOOLEAN),
-    "primary": _Internal("Primary", ItemType.TEXT_STRING),
-    "versions": _Internal("Versions", ItemType.INTEGER),
-    "minimum_version": _Internal("Minimum Version", ItemType.INTEGER),
-    "last_rotation": _Internal("Last Rotation", ItemType.DATE_TIME),
-    "rotation_interval": _Internal("Rotation Interval", ItemType.LONG_INTEGER),
-    "rotation_enabled": _Internal("Rotation Enabled", ItemType.BOOLEAN),
-    "deletion_date": _Internal("Deletion Date", ItemType.DATE_TIME),
-    "deletion_protection": _Internal("Deletion Protection", ItemType.BOOLEAN),
-    "deletion_protection_description": _Internal("Deletion Protection Description", ItemType.TEXT_STRING),
-    "has_material": _Internal("Has Material", ItemType.BOOLEAN),
-    "material_digest": _Internal("Material Digest", ItemType.BYTE_STRING),
-    "material_expires": _Internal("Material Expires", ItemType.DATE_TIME),
-    "declared": _Internal("Declared", ItemType.TEXT_STRING),
+    "enabled": Internal("Enabled", ItemType.BOOLEAN),
+    "primary": Internal("Primary", ItemType.TEXT_STRING),
+    "versions": Internal("Versions", ItemType.INTEGER),
+    "minimum_version": Internal("Minimum Version", ItemType.INTEGER),
+    "last_rotation": Internal("Last Rotation", ItemType.DATE_TIME),
+    "rotation_interval": Internal("Rotation Interval", ItemType.LONG_INTEGER),
+    "rotation_enabled": Internal("Rotation Enabled", ItemType.BOOLEAN),
+    "deletion_date": Internal("Deletion Date", ItemType.DATE_TIME),
+    "deletion_protection": Internal("Deletion Protection", ItemType.BOOLEAN),
+    "deletion_protection_description": Internal("Deletion Protection Description", ItemType.TEXT_STRING),
+    "has_material": Internal("Has Material", ItemType.BOOLEAN),
+    "material_digest": Internal("Material Digest", ItemType.BYTE_STRING),
+    "material_expires": Internal("Material Expires", ItemType.DATE_TIME),
+    "declared": Internal("Declared", ItemType.TEXT_STRING),
 }
 _KEYS: Final = {name: internal.key for name, internal in _FIELDS.items()}
 
@@ -257,11 +237,11 @@ def is_record(key: ManagedObject) -> bool:
 
 # --- what a version says of its CMK
 
-CMK_ID: Final = _Internal("CMK", ItemType.TEXT_STRING)
+CMK_ID: Final = Internal("CMK", ItemType.TEXT_STRING)
 """The CMK that an object is a version of; both halves of a pair have it."""
-VERSION_NUMBER: Final = _Internal("CMK Version", ItemType.INTEGER)
+VERSION_NUMBER: Final = Internal("CMK Version", ItemType.INTEGER)
 """From 1 on."""
-VERSION_DISABLED: Final = _Internal("CMK Version Disabled", ItemType.BOOLEAN)
+VERSION_DISABLED: Final = Internal("CMK Version Disabled", ItemType.BOOLEAN)
 
 _CMK_KEY: Final = CMK_ID.key
 

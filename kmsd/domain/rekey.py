@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from kmsd.domain import lifecycle, making
 from kmsd.domain.attribute_rules import check_dates
+from kmsd.domain.encryptions import RESERVED
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from protocol.attributes import Attribute, spec_of
@@ -45,6 +46,8 @@ _NOT_COPIED = frozenset(
         "Rotate Generation",
         "Rotate Latest",
         "Short Unique Identifier",
+        # New material begins to count anew.
+        RESERVED.key,
     }
 )
 

@@ -66,6 +66,7 @@ async def _seal(
     uid = (await ctx.load(identifier)).uid
     suite = blob.suite_of(ctx.peek(uid))
     use = await permitted(ctx, uid, Purpose.ENCRYPT, suite.parameters, size)
+    ctx.services.encryptions.count(ctx, use)
     aad = blob.additional_data(suite, uid, entries)
     plaintext, encrypted = await ctx.crypto(
         use.provider, _encrypt, use.provider, use.permit, source, aad, algorithm=use.key.algorithm, size=size

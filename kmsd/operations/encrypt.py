@@ -15,6 +15,7 @@ async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         return await _part(ctx, request)
     data = ctx.resolve_data(request.data)
     use = await permitted(ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, len(data))
+    ctx.services.encryptions.count(ctx, use)
     encrypted = await ctx.crypto(
         use.provider,
         use.provider.encrypt,

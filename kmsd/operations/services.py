@@ -13,6 +13,7 @@ from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
 from kmsd.operations.applications import Applications
 from kmsd.operations.asynchronous import Requests
+from kmsd.operations.encryptions import Encryptions
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.tickets import Tickets
@@ -67,6 +68,8 @@ class Services:
     tickets: Tickets
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
+    encryptions: Encryptions = field(default_factory=Encryptions)
+    """How often keys have encrypted."""
     applications: Applications = field(default_factory=Applications)
     """Of PKCS#11."""
     watcher: Watcher | None = None

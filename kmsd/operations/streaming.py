@@ -88,6 +88,8 @@ async def cipher_part(ctx: Context, request: Any, purpose: Purpose) -> Part:
 
     def begin(use: Use) -> OpenStream:
         nonlocal iv
+        if purpose is Purpose.ENCRYPT:
+            ctx.services.encryptions.count(ctx, use)
         chosen, iv = _iv(use, purpose, request)
         aad = getattr(request, "authenticated_encryption_additional_data", None)
         stream = use.provider.begin(use.permit, chosen, aad)
