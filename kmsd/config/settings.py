@@ -116,7 +116,23 @@ def _number(value: object) -> object:
 
 
 VendorNumber = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFFFFFF)]
-VendorMechanism = Literal["SM4", "SM4_KEY_GEN", "SM4_ECB", "SM4_CBC", "SM4_CTR", "SM4_GCM"]
+VendorMechanism = Literal[
+    "SM4",
+    "SM4_KEY_GEN",
+    "SM4_ECB",
+    "SM4_CBC",
+    "SM4_CTR",
+    "SM4_GCM",
+    "SM2",
+    "SM2_KEY_PAIR_GEN",
+    "SM2_SIGN",
+    "SM2_SIGN_MESSAGE",
+    "SM2_DECRYPT",
+]
+_FAMILIES = (
+    ("SM4", "SM4_KEY_GEN", "at least one mode"),
+    ("SM2", "SM2_KEY_PAIR_GEN", "at least one of SM2_SIGN, SM2_SIGN_MESSAGE and SM2_DECRYPT"),
+)
 
 
 class Hsm(Strict):
@@ -134,12 +150,14 @@ class Hsm(Strict):
     environment: dict[Annotated[str, AfterValidator(_environment_name)], str] = Field(default_factory=dict)
     """Set before the module is loaded, such as SOFTHSM2_CONF."""
     mechanisms: dict[VendorMechanism, VendorNumber] = Field(default_factory=dict)
-    """The vendor's numbers of what PKCS#11 has no number for: SM4's key type, its key generation and its modes."""
+    """The vendor's numbers of what PKCS#11 has no number for: SM4 and SM2, their key types and mechanisms."""
 
     @model_validator(mode="after")
     def _complete(self) -> Hsm:
-        if self.mechanisms and not ({"SM4", "SM4_KEY_GEN"} < self.mechanisms.keys()):
-            raise ValueError("mechanisms: SM4 takes its key type, SM4_KEY_GEN and at least one mode")
+        for family, generation, uses in _FAMILIES:
+            named = {name for name in self.mechanisms if name.startswith(family)}
+            if named and not {family, generation} < named:
+                raise ValueError(f"mechanisms: {family} takes its key type, {generation} and {uses}")
         return self
 
     def user_pin(self) -> Secret:

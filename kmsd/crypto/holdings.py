@@ -60,6 +60,16 @@ def new_key_id(uid: str, now: float) -> bytes:
     return f"{uid}.{int(now):08x}.{secrets.token_hex(4)}".encode()
 
 
+def resident_blob(key_id: bytes, beside: bytes) -> bytes:
+    """What is stored of a resident key: its CKA_ID, and what its use wants beside that the token does not say."""
+    return key_id + b"\0" + beside if beside else key_id
+
+
+def key_id_of(blob: bytes) -> bytes:
+    """The CKA_ID in what `resident_blob` made; it has no zero byte."""
+    return blob.partition(b"\0")[0]
+
+
 def read_key_id(key_id: bytes) -> KeyId | None:
     """None for the CKA_ID of an object that is none of kmsd's."""
     try:

@@ -10,6 +10,8 @@ import platform
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
+from cryptography.hazmat.primitives.hashes import SM3, Hash
+
 from kmsd.crypto import der, libcrypto
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, KeyMaterialError, UnsupportedError
 
@@ -27,6 +29,10 @@ _P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
 _A = _P - 3
 _B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
 _N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+_G = (
+    0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+    0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+)
 
 OBJECT_IDENTIFIER = bytes.fromhex("06082a811ccf5501822d")
 """1.2.156.10197.1.301, DER."""
@@ -59,12 +65,17 @@ class Sm2PublicKey:
         """The same for e = SM3(Z || M)."""
         return _library().verify_digest(self.spki, signature, digest)
 
+    def digest(self, data: bytes, identifier: bytes) -> bytes:
+        """e = SM3(Z || M), for who signs digests (GB/T 32918.2 §5.5, §6.1)."""
+        numbers = b"".join(number.to_bytes(_SIZE, "big") for number in (_A, _B, *_G))
+        return _sm3(_sm3((8 * len(identifier)).to_bytes(2, "big") + identifier + numbers + self.point[1:]) + data)
+
     def encrypt(self, data: bytes) -> bytes:
         """C1 || C3 || C2. Raises InvalidParametersError for no data."""
         if not data:
             raise InvalidParametersError("SM2 encrypts one byte or more")
         while True:
-            ciphertext = _raw(_library().encrypt(self.spki, data))
+            ciphertext = to_raw(_library().encrypt(self.spki, data))
             # GB/T 32918.4 §6.1 A5: with a key stream of zeros another k is to be taken.
             if ciphertext[OVERHEAD:] != data:
                 return ciphertext
@@ -110,9 +121,15 @@ class Sm2PrivateKey:
             ciphertext = to_der(ciphertext)
         data = _library().decrypt(self.pkcs8, ciphertext)
         # GB/T 32918.4 §7.1 B4: a key stream of zeros is an error.
-        if not data or _raw(ciphertext)[OVERHEAD:] == data:
+        if not data or to_raw(ciphertext)[OVERHEAD:] == data:
             raise CryptographicFailureError()
         return data
+
+
+def _sm3(data: bytes) -> bytes:
+    made = Hash(SM3())
+    made.update(data)
+    return made.finalize()
 
 
 # --- keys from what there is of them
@@ -241,7 +258,7 @@ def to_der(ciphertext: bytes) -> bytes:
     )
 
 
-def _raw(encoded: bytes) -> bytes:
+def to_raw(encoded: bytes) -> bytes:
     """SM2Cipher as C1 || C3 || C2. Raises CryptographicFailureError."""
     try:
         outer = der.Reader(encoded)

@@ -24,7 +24,7 @@ import structlog
 import trio
 
 from kmsd.crypto.errors import CryptoError
-from kmsd.crypto.holdings import Holdings, ResidentKey, read_key_id
+from kmsd.crypto.holdings import Holdings, ResidentKey, key_id_of, read_key_id
 from kmsd.crypto.provider import Provider
 from kmsd.domain import lifecycle
 from kmsd.domain.objects import ProtectionLevel
@@ -72,7 +72,7 @@ Rows = Mapping[str, Mapping[str, bytes]]
 
 
 def rows(store: Store, tenants: Iterable[str]) -> Rows:
-    return {tenant: store.resident(tenant) for tenant in tenants}
+    return {tenant: {uid: key_id_of(blob) for uid, blob in store.resident(tenant).items()} for tenant in tenants}
 
 
 def compare(store: Store, before: Rows, holdings: Holdings, since: float) -> list[Finding]:

@@ -243,7 +243,7 @@ class Store:
             self._idle_readers.append(connection)
 
     def resident(self, tenant: str) -> dict[str, bytes]:
-        """The objects whose material is a token object, each with its CKA_ID."""
+        """The objects whose material is a token object, each with its blob."""
         return {row[0]: bytes(row[1]) for row in self._reader.execute(sql.RESIDENT.sql, (tenant,)).fetchall()}
 
     def presence(self) -> Presence:

@@ -353,6 +353,13 @@ def test_vendors_numbers_are_read_with_and_without_0x(settings_of: SettingsOf) -
     assert settings.hsms["main"].mechanisms == {"SM4": 0x80000001, "SM4_KEY_GEN": 0x80000400, "SM4_ECB": 0x80000401}
 
 
+def test_sm2_stands_beside_sm4_or_alone(settings_of: SettingsOf) -> None:
+    sm2 = "SM2: 3, SM2_KEY_PAIR_GEN: 0x80000701, SM2_DECRYPT: 0x80000703"
+    for mapping in (sm2, sm2 + ", SM4: 1, SM4_KEY_GEN: 2, SM4_ECB: 3"):
+        settings = settings_of(MINIMAL + f"    mechanisms: {{{mapping}}}\n")
+        assert settings.hsms["main"].mechanisms["SM2_DECRYPT"] == 0x80000703
+
+
 @pytest.mark.parametrize(
     "mapping",
     [
@@ -362,6 +369,9 @@ def test_vendors_numbers_are_read_with_and_without_0x(settings_of: SettingsOf) -
         "{SM4: 0x80000001, SM4_KEY_GEN: 0x80000400, SM4_OFB: 1}",
         "{SM4: 0x180000001, SM4_KEY_GEN: 0x80000400, SM4_ECB: 1}",
         "{SM4: many, SM4_KEY_GEN: 0x80000400, SM4_ECB: 1}",
+        "{SM2: 3, SM2_KEY_PAIR_GEN: 1}",
+        "{SM2: 3, SM2_SIGN: 1}",
+        "{SM4: 1, SM4_KEY_GEN: 2, SM4_ECB: 3, SM2_SIGN: 4}",
     ],
 )
 def test_half_a_mapping_of_mechanisms_is_refused(settings_of: SettingsOf, mapping: str) -> None:

@@ -60,6 +60,10 @@ def key() -> sm2.Sm2PrivateKey:
 # --- SM2 by itself
 
 
+def test_what_is_signed_is_the_digest_of_the_published_example() -> None:
+    assert sm2.Sm2PublicKey(POINT).digest(TEXT, sm2.DEFAULT_IDENTIFIER) == DIGEST
+
+
 @needs_sm2
 def test_the_published_private_key_has_the_published_public_key(key: sm2.Sm2PrivateKey) -> None:
     assert key.public_key.point == POINT

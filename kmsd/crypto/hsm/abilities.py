@@ -6,15 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from pkcs11 import KeyType, Mechanism
+from pkcs11 import KeyType, Mechanism, MechanismFlag
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
-from kmsd.crypto.hsm.vendors import Sm4
+from kmsd.crypto.hsm.vendors import Sm2, Sm4
 from kmsd.crypto.parameters import HMACS, SIGNATURE_ALGORITHMS, RsaScheme, SignatureScheme
 from kmsd.crypto.provider import Capabilities
 from kmsd.domain.algorithms import CURVE_BY_LENGTH
+from protocol import vendor
 from protocol.enums import (
     BlockCipherMode,
     CryptographicAlgorithm,
@@ -23,6 +24,8 @@ from protocol.enums import (
     PaddingMethod,
     RecommendedCurve,
 )
+
+_SIGN, _DECRYPT = MechanismFlag.SIGN, MechanismFlag.DECRYPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Abilities:
     cmac: bool
     sm4: Sm4 | None = None
     """By the vendor's mechanisms that proved to be SM4."""
+    sm2: Sm2 | None = None
+    """The same of SM2."""
     edwards: bytes | None = None
     """CKA_EC_PARAMS of the token's Ed25519; None where it has none."""
     report: dict[str, str] = field(default_factory=dict)
@@ -75,6 +80,12 @@ class Abilities:
         if algorithm == CryptographicAlgorithm.SM4 and self.sm4 is not None:
             return self.sm4.kind
         return table.SECRETS.get(algorithm) if algorithm is not None else None
+
+    def private_type(self, algorithm: CryptographicAlgorithm | None) -> KeyType | None:
+        """What private keys of this algorithm are inside the token; None where it has none."""
+        if algorithm == CryptographicAlgorithm.SM2 and self.sm2 is not None:
+            return self.sm2.key_type
+        return table.PRIVATE_TYPES.get(algorithm) if algorithm is not None else None
 
     @property
     def gcm(self) -> bool:
@@ -143,6 +154,8 @@ class Abilities:
             keys |= {(CryptographicAlgorithm.EC, bits), (CryptographicAlgorithm.ECDSA, bits)}
         if self.edwards is not None:
             keys.add((CryptographicAlgorithm.ED25519, 256))
+        if self.sm2 is not None:
+            keys.add((CryptographicAlgorithm.SM2, 256))
         if self.sm4 is not None:
             keys.add((CryptographicAlgorithm.SM4, 128))
         modes = {*self.ciphers, *self.key_wraps, *({BlockCipherMode.CMAC} if self.cmac else ())}
@@ -159,11 +172,16 @@ class Abilities:
             paddings=frozenset(
                 {(PaddingMethod.OAEP, hashing) for hashing, mask in self.oaep if hashing == mask}
                 | ({(PaddingMethod.PKCS1_V1_5, None)} if self.pkcs1_decryption else set())
+                | ({(vendor.SM2_C1C3C2, None), (vendor.SM2_DER, None)} if self._sm2_is_for(_DECRYPT) else set())
             ),
-            signatures=frozenset(name for name in SIGNATURE_ALGORITHMS if self._signs(name)),
+            signatures=frozenset(name for name in SIGNATURE_ALGORITHMS if self._signs(name))
+            | ({vendor.SM2_WITH_SM3} if self._sm2_is_for(_SIGN) else frozenset()),
             macs=frozenset(macs | ({aes} if self.cmac else set())),
             key_wrap=BlockCipherMode.NIST_KEY_WRAP in self.key_wraps,
         )
+
+    def _sm2_is_for(self, use: MechanismFlag) -> bool:
+        return self.sm2 is not None and bool(self.sm2.private & use)
 
     def _signs(self, name: DigitalSignatureAlgorithm) -> bool:
         if name == DigitalSignatureAlgorithm.RSASSA_PSS:

@@ -10,10 +10,12 @@ from pkcs11 import KeyType, ObjectClass
 from kmsd.crypto import asymmetric, keyformats
 from kmsd.crypto.errors import KeyMaterialError, UnsupportedError
 from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm import sm2
 from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.objects import Shape, private_template, secret_template
 from kmsd.crypto.parameters import HMACS
 from kmsd.crypto.provider import KeyReference
+from kmsd.crypto.sm2 import BITS, Sm2PrivateKey
 from kmsd.crypto.transparent import DER_FORMATS
 from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType
 
@@ -26,6 +28,8 @@ class Taken(NamedTuple):
     template: dict[Any, Any]
     shape: Shape
     format: KeyFormatType
+    point: bytes = b""
+    """The public key's, of an SM2 key."""
 
     def __repr__(self) -> str:
         return f"Taken({self.shape.key_type.name}, {self.reference.length} bits)"
@@ -41,7 +45,10 @@ def read(reference: KeyReference, plaintext: bytes, format_: KeyFormatType | Non
         taken = _private(reference, plaintext, format_, abilities)
     else:
         raise UnsupportedError("the token keeps symmetric and private keys only")
-    if taken.shape.key_type not in abilities.imports:
+    imports = taken.shape.key_type in abilities.imports
+    if taken.point:
+        imports = abilities.sm2 is not None and abilities.sm2.imports
+    if not imports:
         raise UnsupportedError("the token takes in no keys of this kind")
     return taken
 
@@ -68,6 +75,8 @@ def _private(reference: KeyReference, plaintext: bytes, format_: KeyFormatType |
         # DSA and DH structures, Opaque keys, keys under a password: software keeps them, and uses them for nothing.
         raise UnsupportedError("the token keeps private keys that it can use only")
     key = asymmetric.load_private(plaintext)
+    if isinstance(key, Sm2PrivateKey):
+        return _sm2(reference, key, abilities)
     if not isinstance(key, asymmetric.ClassicPrivateKey):
         raise UnsupportedError("the token keeps no private keys of this kind")
     if reference.length not in (0, key.key_size):
@@ -82,4 +91,21 @@ def _private(reference: KeyReference, plaintext: bytes, format_: KeyFormatType |
         private_template(key),
         Shape(ObjectClass.PRIVATE_KEY, key_type, table.PRIVATE[key_type]),
         KeyFormatType.PKCS_8,
+    )
+
+
+def _sm2(reference: KeyReference, key: Sm2PrivateKey, abilities: Abilities) -> Taken:
+    kind = abilities.sm2
+    if kind is None:
+        raise UnsupportedError("the token keeps no private keys of this kind")
+    if reference.length not in (0, BITS):
+        raise KeyMaterialError("the key does not have the stated Cryptographic Length")
+    if reference.algorithm not in (None, CryptographicAlgorithm.SM2):
+        raise KeyMaterialError("the key is not of the stated Cryptographic Algorithm")
+    return Taken(
+        reference._replace(length=BITS),
+        sm2.template(key, kind),
+        Shape(ObjectClass.PRIVATE_KEY, kind.key_type, kind.private),
+        KeyFormatType.PKCS_8,
+        key.public_key.point,
     )

@@ -21,8 +21,9 @@ from pkcs11.types import Object, Session
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptographicFailureError, SealError, UnsupportedError
-from kmsd.crypto.holdings import names_object, new_key_id
+from kmsd.crypto.holdings import key_id_of, names_object, new_key_id, resident_blob
 from kmsd.crypto.hsm import mechanisms as table
+from kmsd.crypto.hsm import sm2
 from kmsd.crypto.hsm.errors import MissingKeyError
 from kmsd.crypto.hsm.intake import Taken
 from kmsd.crypto.hsm.objects import (
@@ -36,6 +37,7 @@ from kmsd.crypto.hsm.objects import (
 )
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import KEK, TenantKeyRing
+from kmsd.crypto.hsm.vendors import Sm2
 from kmsd.crypto.parameters import rsa_scheme
 from kmsd.crypto.provider import KeyReference
 from kmsd.crypto.sealing import Sealing
@@ -45,6 +47,8 @@ from kmsd.domain.usage import KeyUse
 from protocol.enums import CryptographicAlgorithm, KeyFormatType, ObjectType, RecommendedCurve
 
 _VERSION = 1
+_WITH_POINT = 2
+"""Of a wrapped SM2 key, behind its public key's point."""
 _WRAPPING = 8
 """Bytes that RFC 3394 and RFC 5649 add to a key of whole blocks of 8 bytes."""
 
@@ -113,6 +117,8 @@ class KeyKeeper:
         self, lease: Lease, private: KeyReference, key_type: KeyType, curve: RecommendedCurve | None
     ) -> tuple[bytes, Material]:
         """(SubjectPublicKeyInfo, the private key's material). The public key is a session object and goes."""
+        if private.algorithm == CryptographicAlgorithm.SM2:
+            return self._generate_sm2_pair(lease, private)
         resident = self._may_keep(private.tenant, key_type)
 
         def make(session: Session) -> tuple[bytes, Material]:
@@ -137,10 +143,31 @@ class KeyKeeper:
 
         return lease.create_pair(make, repeatable=not resident)
 
+    def _generate_sm2_pair(self, lease: Lease, private: KeyReference) -> tuple[bytes, Material]:
+        kind = self._sm2()
+        resident = self._may_keep(private.tenant, kind.key_type, kind.keeps)
+
+        def make(session: Session) -> tuple[bytes, Material]:
+            template = self._template(lease, session, private, resident)
+            public, made = sm2.generate(session, kind, template, store=resident)
+            try:
+                key = sm2.public_key(public)
+            finally:
+                public.destroy()
+            return key.spki, self._kept(lease, session, private, made, KeyFormatType.PKCS_8, point=key.point)
+
+        return lease.create_pair(make, repeatable=not resident)
+
+    def _sm2(self) -> Sm2:
+        kind = self._abilities.sm2
+        if kind is None:
+            raise UnsupportedError("the token makes no key pairs of this algorithm")
+        return kind
+
     def take_in(self, lease: Lease, taken: Taken) -> Material:
         """Keep a key that a client brought."""
         reference, shape = taken.reference, taken.shape
-        resident = self._may_keep(reference.tenant, shape.key_type)
+        resident = self._may_keep(reference.tenant, shape.key_type, self._sm2().keeps if taken.point else None)
 
         def make(session: Session) -> Material:
             capabilities = shape.capabilities if resident else MechanismFlag(0)
@@ -152,7 +179,7 @@ class KeyKeeper:
                     **self._template(lease, session, reference, resident),
                 }
             )
-            return self._kept(lease, session, reference, made, taken.format)
+            return self._kept(lease, session, reference, made, taken.format, point=taken.point)
 
         return lease.create(make, repeatable=not resident)
 
@@ -201,9 +228,9 @@ class KeyKeeper:
         except _NO_AES_KEY as error:
             raise CryptographicFailureError() from error
 
-    def _may_keep(self, tenant: str, key_type: KeyType) -> bool:
+    def _may_keep(self, tenant: str, key_type: KeyType, keepable: bool | None = None) -> bool:
         resident = self.is_resident(tenant)
-        if not resident and key_type not in self._abilities.keepable:
+        if not resident and not (key_type in self._abilities.keepable if keepable is None else keepable):
             raise UnsupportedError("the token cannot wrap keys of this kind for keeping")
         return resident
 
@@ -229,11 +256,14 @@ class KeyKeeper:
         format_: KeyFormatType,
         *,
         checked: bool = False,
+        point: bytes = b"",
     ) -> Material:
-        """`checked`: whether the length of the key is to be seen from its wrapping, where the token (SoftHSM) says 0
+        """`point`: the public key's, of an SM2 key, which signing wants.
+
+        `checked`: whether the length of the key is to be seen from its wrapping, where the token (SoftHSM) says 0
         of one that it has unwrapped. Raises CryptographicFailureError then."""
         if self.is_resident(reference.tenant):
-            return Material("resident", bytes(made[Attribute.ID]), format_)
+            return Material("resident", resident_blob(bytes(made[Attribute.ID]), point), format_)
         form = self._abilities.wrap_form
         try:
             kek = self._ring.key(lease, session, reference.tenant, KEK)
@@ -242,7 +272,8 @@ class KeyKeeper:
             made.destroy()
         if checked and (len(wrapped) - _WRAPPING) * 8 != reference.length:
             raise CryptographicFailureError()
-        blob = self._sealing.seal(reference, format_, bytes((_VERSION, form)) + wrapped)
+        version = _WITH_POINT if point else _VERSION
+        blob = self._sealing.seal(reference, format_, bytes((version, form)) + point + wrapped)
         return Material("wrapped", blob, format_)
 
     # Bringing back
@@ -257,11 +288,11 @@ class KeyKeeper:
         raise UnsupportedError("the key is not in the HSM")
 
     def _unwrap(self, lease: Lease, use: KeyUse, shape: Shape) -> Object:
-        reference = KeyReference(use.tenant, use.uid, use.object_type, use.algorithm, use.length)
-        blob = self._sealing.open(reference, use.material.format, use.material.blob)
+        blob = self._opened(use)
         mechanism: Mechanism | None = table.WRAP_FORMS.get(blob[1]) if len(blob) > 2 else None
-        if mechanism is None or blob[0] != _VERSION:
+        if mechanism is None or blob[0] not in (_VERSION, _WITH_POINT):
             raise SealError("the wrapped key has an unknown form")
+        start = 2 if blob[0] == _VERSION else 2 + sm2.POINT
         template: dict[Any, Any] = dict(SENSITIVE)
         if shape.object_class == ObjectClass.PRIVATE_KEY:
             template |= NOT_FOR_PRIVATE_KEYS | self._abilities.private_extras
@@ -273,7 +304,7 @@ class KeyKeeper:
             made: Object = kek.unwrap_key(
                 shape.object_class,
                 shape.key_type,
-                blob[2:],
+                blob[start:],
                 mechanism=mechanism,
                 capabilities=shape.capabilities,
                 template=template,
@@ -285,10 +316,25 @@ class KeyKeeper:
         except _NOT_UNWRAPPED as error:
             raise SealError("the key does not unwrap under the tenant's key on the token") from error
 
+    def _opened(self, use: KeyUse) -> bytes:
+        reference = KeyReference(use.tenant, use.uid, use.object_type, use.algorithm, use.length)
+        return self._sealing.open(reference, use.material.format, use.material.blob)
+
+    def point(self, use: KeyUse) -> bytes:
+        """Of the public key, of an SM2 key. Raises SealError."""
+        if use.material.kind == "resident":
+            return use.material.blob[-sm2.POINT :]
+        blob = self._opened(use)
+        if blob[:1] != bytes((_WITH_POINT,)):
+            raise SealError("the wrapped key has an unknown form")
+        return blob[2 : 2 + sm2.POINT]
+
     def _find(self, lease: Lease, use: KeyUse, shape: Shape) -> Object:
-        if not names_object(use.material.blob, use.uid):
+        key_id = key_id_of(use.material.blob)
+        point = sm2.POINT if use.algorithm == CryptographicAlgorithm.SM2 else 0
+        if not names_object(key_id, use.uid) or len(use.material.blob) - len(key_id) != (point and 1 + point):
             raise SealError("the material is another object's")
-        found = lease.create(lambda session: self._search(session, use.tenant, use.material.blob, shape.object_class))
+        found = lease.create(lambda session: self._search(session, use.tenant, key_id, shape.object_class))
         if len(found) != 1:
             raise MissingKeyError(f"the token has {len(found)} keys of this identifier, one is expected")
         if found[0][Attribute.KEY_TYPE] != shape.key_type:

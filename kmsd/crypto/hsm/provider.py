@@ -22,8 +22,8 @@ from kmsd.crypto.errors import (
     MissingIVError,
     UnsupportedError,
 )
-from kmsd.crypto.holdings import Holdings
-from kmsd.crypto.hsm import intake, inventory, keywrap, signing, vendors
+from kmsd.crypto.holdings import Holdings, key_id_of
+from kmsd.crypto.hsm import decryption, intake, inventory, keywrap, signing, sm2, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.errors import HANDLE_LOST, WRAPPING_KEY_LOST, translate
 from kmsd.crypto.hsm.keeping import KeyKeeper, TenantKeys
@@ -102,9 +102,11 @@ class HsmProvider:
         self, public: KeyReference, private: KeyReference, curve: RecommendedCurve | None
     ) -> tuple[NewKey, NewKey]:
         """(public, private), made in the token. Raises UnsupportedError, InvalidParametersError."""
-        key_type = table.PRIVATE_TYPES.get(private.algorithm) if private.algorithm is not None else None
+        key_type = self._abilities.private_type(private.algorithm)
         length = private.length
-        if key_type == KeyType.EC:
+        if private.algorithm == Algorithm.SM2 and key_type is not None and length in (0, 256):
+            length = 256
+        elif key_type == KeyType.EC:
             curve, length = self._abilities.curve(curve, length)
         elif key_type == KeyType.EC_EDWARDS and self._abilities.edwards is not None and length in (0, 256):
             length = 256
@@ -153,7 +155,7 @@ class HsmProvider:
         """Forget the handles; remove a resident key from the token: where that fails, `settle` tries again."""
         self.forget(reference.uid)
         if material.kind == "resident":
-            self._removals.remove(reference.tenant, material.blob)
+            self._removals.remove(reference.tenant, key_id_of(material.blob))
 
     def settle(self) -> int:
         return self._removals.settle()
@@ -179,8 +181,7 @@ class HsmProvider:
 
     def encrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None) -> Encrypted:
         if use.object_type != ObjectType.SYMMETRIC_KEY:
-            if use.algorithm == Algorithm.RSA:  # in software, but only what the token could decrypt
-                self._check_decrypts(parameters.rsa_scheme(use.parameters))
+            decryption.check_encrypts(use, self._abilities)
             return self._software.encrypt(use, data, iv, aad)
         scheme = self._cipher_scheme(use)
         chosen = None
@@ -205,7 +206,14 @@ class HsmProvider:
 
     def decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
         if use.object_type != ObjectType.SYMMETRIC_KEY:
-            return self._rsa_decrypt(use, data, iv, aad, tag)
+            return decryption.decrypt(
+                use,
+                self._private_type(use),
+                self._abilities,
+                data,
+                (iv, aad, tag),
+                lambda call: self._using(use, "private", lambda lease, key: call(key), checks_input=True),
+            )
         scheme = self._cipher_scheme(use)
         if iv is None:
             if scheme.iv_length:
@@ -234,37 +242,16 @@ class HsmProvider:
             ),
         )
 
-    def _rsa_decrypt(self, use: KeyUse, data: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
-        if self._private_type(use) != KeyType.RSA:
-            raise UnsupportedError("elliptic curve keys do not decrypt")
-        if iv or aad or tag:
-            raise InvalidParametersError("RSA takes no IV, additional data or tag")
-        scheme = parameters.rsa_scheme(use.parameters)
-        # PKCS#1 v1.5: the token tells good padding from bad, and so does this answer. Who decrypts what strangers
-        # send wants OAEP.
-        self._check_decrypts(scheme)
-        mechanism, parameter = table.rsa_cipher(scheme)
-        return self._using(
-            use,
-            "private",
-            lambda lease, key: bytes(key.decrypt(data, mechanism=mechanism, mechanism_param=parameter)),
-            checks_input=True,
-        )
-
-    def _check_decrypts(self, scheme: parameters.RsaScheme) -> None:
-        if not self._abilities.decrypts(scheme):
-            raise UnsupportedError(f"the token does not offer RSA decryption with {scheme.padding.name} as asked")
-
     def sign(self, use: KeyUse, data: bytes | None, digested: bytes | None) -> bytes:
-        """See kmsd.crypto.hsm.signing."""
-        return signing.sign(
-            use,
-            self._private_type(use),
-            self._abilities,
-            data,
-            digested,
-            lambda call: self._using(use, "private", lambda lease, key: call(key)),
-        )
+        """See kmsd.crypto.hsm.signing, and kmsd.crypto.hsm.sm2."""
+        key_type = self._private_type(use)
+
+        def using(call: Callable[[BoundKey], bytes]) -> bytes:
+            return self._using(use, "private", lambda lease, key: call(key))
+
+        if use.algorithm == Algorithm.SM2 and self._abilities.sm2 is not None:
+            return sm2.sign(use, self._abilities.sm2, data, digested, lambda: self._keeper.point(use), using)
+        return signing.sign(use, key_type, self._abilities, data, digested, using)
 
     def verify(self, use: KeyUse, data: bytes | None, digested: bytes | None, signature: bytes) -> bool:
         """In software, with the public key."""
@@ -364,7 +351,10 @@ class HsmProvider:
 
     def _shape(self, use: KeyUse) -> Shape:
         if use.object_type == ObjectType.PRIVATE_KEY:
-            return _PRIVATE_SHAPES[self._private_type(use)]
+            key_type = self._private_type(use)
+            if use.algorithm == Algorithm.SM2 and self._abilities.sm2 is not None:
+                return Shape(ObjectClass.PRIVATE_KEY, key_type, self._abilities.sm2.private)
+            return _PRIVATE_SHAPES[key_type]
         if use.algorithm == Algorithm.SM4 and self._abilities.sm4 is not None:
             kind = self._abilities.sm4.kind
             return Shape(ObjectClass.SECRET_KEY, kind.key_type, kind.capabilities)
@@ -373,7 +363,7 @@ class HsmProvider:
     def _private_type(self, use: KeyUse) -> KeyType:
         if use.object_type != ObjectType.PRIVATE_KEY:
             raise InvalidParametersError("this needs a private key")
-        key_type = table.PRIVATE_TYPES.get(use.algorithm) if use.algorithm is not None else None
+        key_type = self._abilities.private_type(use.algorithm)
         if key_type is None:
             raise UnsupportedError("the token has no private keys of this algorithm")
         return key_type

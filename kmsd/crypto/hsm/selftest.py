@@ -16,7 +16,7 @@ from pkcs11.exceptions import PKCS11Error
 
 from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptoError, HsmUnavailableError
-from kmsd.crypto.hsm import checks, morechecks, testkeys, vendors
+from kmsd.crypto.hsm import checks, morechecks, sm2, testkeys, vendors
 from kmsd.crypto.hsm import mechanisms as table
 from kmsd.crypto.hsm.abilities import Abilities
 from kmsd.crypto.hsm.objects import CKA_NSS_DB, private_template, secret_template
@@ -113,6 +113,7 @@ def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilitie
         template = secret_template(sm4.key_type, testkeys.TEST_KEY[:16])
         if bench.passes("import SM4", lambda lease: checks.imports(lease, template)):
             imports.add(sm4.key_type)
+    sm2_kind = _sm2(bench, vendors.sm2(numbers or {}), table.WRAP_FORMS.get(form), extras)
     edwards = _edwards(bench, table.WRAP_FORMS.get(form), extras)
     if edwards is not None and bench.report.get("keep Ed25519 keys") == OK:
         keepable.add(KeyType.EC_EDWARDS)
@@ -139,6 +140,7 @@ def run(pool: SessionPool, numbers: Mapping[str, int] | None = None) -> Abilitie
         hmacs=_which(bench, "HMAC {}", tuple(table.HMAC_MECHANISMS), checks.hmac),
         cmac=bench.passes("CMAC", checks.cmac),
         sm4=sm4,
+        sm2=sm2_kind,
         edwards=edwards,
         report=bench.report,
     )
@@ -160,6 +162,32 @@ def _sm4(bench: _Bench, configured: vendors.Sm4 | None) -> vendors.Sm4 | None:
         if bench.passes(f"SM4 {mode.name}", lambda lease: morechecks.is_sm4(lease, configured, mode))  # noqa: B023
     }
     return configured._replace(modes=modes) if modes else None
+
+
+def _sm2(
+    bench: _Bench, configured: vendors.Sm2 | None, wrapping: Mechanism | None, extras: dict[Any, Any]
+) -> vendors.Sm2 | None:
+    """SM2 for the uses that work; None where pairs cannot be made or no use does."""
+    if configured is None or not bench.passes("generate SM2", lambda lease: sm2.makes_pairs(lease, configured)):
+        return None
+    kind = configured
+    if kind.sign is not None and not bench.passes("SM2 sign", lambda lease: sm2.signs(lease, kind)):
+        kind = kind._replace(sign=None)
+    if kind.sign_message is not None and not bench.passes(
+        "SM2 sign message", lambda lease: sm2.signs_messages(lease, kind)
+    ):
+        kind = kind._replace(sign_message=None)
+    if kind.decrypt is not None:
+        forms: list[int] = []
+        proved = bench.passes("SM2 decrypt", lambda lease: forms.append(sm2.form_of(lease, kind)))
+        kind = kind._replace(form=forms[0]) if proved else kind._replace(decrypt=None)
+    if not kind.private:
+        return None
+    return kind._replace(
+        keeps=wrapping is not None
+        and bench.passes("keep SM2 keys", lambda lease: sm2.keeps(lease, kind, wrapping, extras)),
+        imports=bench.passes("import SM2", lambda lease: sm2.imports(lease, kind)),
+    )
 
 
 def _edwards(bench: _Bench, wrapping: Mechanism | None, extras: dict[Any, Any]) -> bytes | None:

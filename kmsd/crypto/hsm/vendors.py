@@ -1,4 +1,4 @@
-"""Mechanisms that PKCS#11 has no number for and vendors have given one: SM4.
+"""Mechanisms that PKCS#11 has no number for and vendors have given one: SM4 and SM2.
 
 The configuration says which numbers a token uses (`hsms.NAME.mechanisms`). Whether they do what their name says is for
 the self-test to find out, as with all others.
@@ -34,6 +34,34 @@ class Sm4(NamedTuple):
         return table.SecretKind(self.key_type, self.generation, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT)
 
 
+class Sm2(NamedTuple):
+    """SM2 on one token: as configured before the self-test, as proved after it."""
+
+    key_type: KeyType
+    generation: Mechanism
+    sign: Mechanism | None
+    """Signs e = SM3(Z || M)."""
+    sign_message: Mechanism | None
+    """Signs the data, and makes Z of the usual identifier by itself."""
+    decrypt: Mechanism | None
+    form: int = 0
+    """How the token writes ciphertexts (kmsd.crypto.hsm.sm2.FORMS)."""
+    keeps: bool = False
+    """Whether the token wraps private keys and brings them back."""
+    imports: bool = False
+
+    @property
+    def private(self) -> MechanismFlag:
+        signs = MechanismFlag.SIGN if self.sign is not None or self.sign_message is not None else MechanismFlag(0)
+        return signs | (MechanismFlag.DECRYPT if self.decrypt is not None else MechanismFlag(0))
+
+    @property
+    def pair(self) -> MechanismFlag:
+        verifies = MechanismFlag.VERIFY if self.private & MechanismFlag.SIGN else MechanismFlag(0)
+        encrypts = MechanismFlag.ENCRYPT if self.private & MechanismFlag.DECRYPT else MechanismFlag(0)
+        return self.private | verifies | encrypts
+
+
 _MODES = {"SM4_ECB": Mode.ECB, "SM4_CBC": Mode.CBC, "SM4_CTR": Mode.CTR, "SM4_GCM": Mode.GCM}
 
 
@@ -61,6 +89,22 @@ def sm4(numbers: Mapping[str, int]) -> Sm4 | None:
     if not modes or not {"SM4", "SM4_KEY_GEN"} <= numbers.keys():
         return None
     return Sm4(key_type(numbers["SM4"]), _member(Mechanism, numbers["SM4_KEY_GEN"]), modes)
+
+
+def sm2(numbers: Mapping[str, int]) -> Sm2 | None:
+    """SM2 by a token's numbers: SM2 (the key type), SM2_KEY_PAIR_GEN, and one or more of SM2_SIGN, SM2_SIGN_MESSAGE and
+    SM2_DECRYPT.
+
+    None where these are not all there.
+    """
+    if not {"SM2", "SM2_KEY_PAIR_GEN"} <= numbers.keys():
+        return None
+    sign, sign_message, decrypt = (
+        _member(Mechanism, numbers[name]) if name in numbers else None
+        for name in ("SM2_SIGN", "SM2_SIGN_MESSAGE", "SM2_DECRYPT")
+    )
+    made = Sm2(key_type(numbers["SM2"]), _member(Mechanism, numbers["SM2_KEY_PAIR_GEN"]), sign, sign_message, decrypt)
+    return made if made.private else None
 
 
 class _GcmParameters(ctypes.Structure):
