@@ -88,6 +88,10 @@ class Limits(Strict):
     tickets: Annotated[int, Field(ge=0)] = 64
     """Of Login and Delegated Login, that one client has at once."""
     ticket_lifetime: Annotated[Duration, Field(ge=1)] = 8 * 3600.0
+    wrong_credentials: Annotated[int, Field(ge=1)] = 5
+    """In a row, of one name from one address, before the next one has to wait."""
+    credential_wait: Annotated[Duration, Field(ge=1)] = 300.0
+    """The longest wait; the first is a second, and each is twice the one before."""
 
 
 class StoreSettings(Strict):

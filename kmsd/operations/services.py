@@ -13,6 +13,7 @@ from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import TenantPolicy
 from kmsd.operations.applications import Applications
 from kmsd.operations.asynchronous import Requests
+from kmsd.operations.attempts import Attempts
 from kmsd.operations.encryptions import Encryptions
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
@@ -68,6 +69,8 @@ class Services:
     tickets: Tickets
     crypto_limiter: trio.CapacityLimiter
     information: ServerInformation
+    attempts: Attempts = field(default_factory=Attempts)
+    """Wrong credentials."""
     encryptions: Encryptions = field(default_factory=Encryptions)
     """How often keys have encrypted."""
     applications: Applications = field(default_factory=Applications)

@@ -20,6 +20,7 @@ from kmsd.config.settings import Settings
 from kmsd.crypto.errors import CryptoError
 from kmsd.operations import orphans
 from kmsd.operations.asynchronous import Requests
+from kmsd.operations.attempts import Attempts
 from kmsd.operations.declarations import apply_declared
 from kmsd.operations.open_streams import Streams
 from kmsd.operations.quota import ObjectCounts
@@ -75,6 +76,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             streams=Streams(time.monotonic),
             requests=Requests(keep=limits.asynchronous_results, per_client=limits.asynchronous_requests, delay=_DELAY),
             tickets=Tickets(lifetime=limits.ticket_lifetime, per_client=limits.tickets),
+            attempts=Attempts(limits.wrong_credentials, limits.credential_wait),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
             information=ServerInformation("kmsd", version("kmsd"), https=_has_https(settings)),
         )

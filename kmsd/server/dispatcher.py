@@ -149,7 +149,8 @@ class Dispatcher:
                 for item in message.batch_items[:1]
             ]
             for item in items:
-                await self._note(peer, item.operation.name if item.operation is not None else MESSAGE, item)
+                operation = item.operation.name if item.operation is not None else MESSAGE
+                await self._note(peer, operation, item, error.message)
             return Answer(encode_plain(version, header, items, int(self._services.clock())), close=False)
         batch = Batch(
             services=self._services,
@@ -170,12 +171,11 @@ class Dispatcher:
             raise
         return Answer(encode(version, header, items, int(self._services.clock())), close=False)
 
-    async def _note(self, peer: Peer, operation: str, answer: ResponseBatchItem) -> None:
+    async def _note(self, peer: Peer, operation: str, answer: ResponseBatchItem, detail: str | None = None) -> None:
         """Audit what was refused before it was looked into."""
         known = peer.known.identity
-        await self._outcomes.note(
-            [self._outcomes.record(known.tenant, known.client, peer.address, operation, answer, ())]
-        )
+        record = self._outcomes.record(known.tenant, known.client, peer.address, operation, answer, ())
+        await self._outcomes.note([record._replace(detail=detail)])
 
     # --- the batch -------------------------------------------------------------------------------------------
 

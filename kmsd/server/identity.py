@@ -19,6 +19,7 @@ from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, TenantPolicy
 from kmsd.domain.rights import Delegated
+from kmsd.operations.attempts import Attempts
 from kmsd.operations.tickets import Entry, Tickets
 from kmsd.server.connections import Refused
 from kmsd.server.notices import Listening
@@ -84,8 +85,9 @@ class Peers:
         policies: Mapping[str, TenantPolicy],
         tickets: Tickets,
         generation: int = 0,
+        attempts: Attempts | None = None,
     ) -> None:
-        """`generation`: which configuration of this process it is, from 0 on."""
+        """`generation`: which configuration of this process it is, from 0 on; `attempts` outlive it."""
         self.generation = generation
         self._directory = directory
         self._policies = policies
@@ -94,6 +96,7 @@ class Peers:
         self._digest_key = os.urandom(32)
         # Argon2 takes 64 MiB and some 0.1 s each: a few at a time, whoever asks.
         self._password_limiter = trio.CapacityLimiter(2)
+        self._attempts = attempts or Attempts()
 
     def identify(self, certificate: bytes, address: str) -> Peer:
         """The client that the certificate (DER, verified by TLS) shows. Raises Refused."""
@@ -173,7 +176,7 @@ class Peers:
                 if not isinstance(value, UsernameAndPassword | DeviceCredential):
                     kind = credential.credential_type.name.replace("_", " ").title()
                     raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, _UNUSED.format(kind))
-                shown = await self._checked(peer, value)
+                shown = await self._checked(peer, value, now)
                 if proven is not None and proven != shown:
                     # "If multiple Credential structures are provided then they must ALL be satisfied" (2.1 §9.4).
                     raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credentials are of two clients")
@@ -200,19 +203,30 @@ class Peers:
         identity = Identity(entry.issuer.tenant, name, entry.issuer.roles, by_ticket=True)
         return Authenticated(identity, Delegated(grants, entry.rights))
 
-    async def _checked(self, peer: Peer, credential: Credential) -> Identity:
+    async def _checked(self, peer: Peer, credential: Credential, now: int) -> Identity:
         """Who the credential proves to be there. Raises KmsError Authentication Not Successful."""
         claimed = peer.known.claimed_by(credential)
+        password = (credential.password or "").encode()
+        digest = b""
         if claimed is not None:
-            identity, expected = claimed
-            password = (credential.password or "").encode()
-            digest = hmac.digest(self._digest_key, identity.client.encode() + b"\0" + password, "sha256")
+            digest = hmac.digest(self._digest_key, claimed[0].client.encode() + b"\0" + password, "sha256")
             if peer.proven is not None and hmac.compare_digest(peer.proven, digest):
-                return identity
-            if await trio.to_thread.run_sync(expected.verifies, password, limiter=self._password_limiter):
-                peer.proven = digest
-                return identity
-        raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credential is wrong")
+                return claimed[0]
+        async with self._attempts.one(self._source(peer, credential), now) as seen:
+            right = claimed is not None and await trio.to_thread.run_sync(
+                claimed[1].verifies, password, limiter=self._password_limiter
+            )
+            seen(right)
+            if claimed is None or not right:
+                raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credential is wrong")
+            peer.proven = digest
+            return claimed[0]
+
+    def _source(self, peer: Peer, credential: Credential) -> tuple[Identity, str, bytes]:
+        """Whose wrong credentials count together: of a certificate, from an address, in a name, known or not."""
+        name = credential.username if isinstance(credential, UsernameAndPassword) else ""
+        host = peer.address.rpartition(":")[0]
+        return peer.known.identity, host, hashlib.sha256(name.encode()).digest()
 
 
 def _sans(certificate: x509.Certificate) -> list[str]:

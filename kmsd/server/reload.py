@@ -124,6 +124,7 @@ class Reloader:
         self.tenancies.serve(settings, besides=before)
         services.tickets.limit(lifetime=limits.ticket_lifetime, per_client=limits.tickets)
         services.tickets.revise(lambda issuer: _still(issuer, before, settings))
+        services.attempts.limit(free=limits.wrong_credentials, longest=limits.credential_wait)
         services.requests.limit(keep=limits.asynchronous_results, per_client=limits.asynchronous_requests)
         services.requests.drop(lambda tenant, client: _is_gone(settings, tenant, client))
         services.streams.drop(lambda tenant, client: _is_gone(settings, tenant, client))
@@ -147,7 +148,7 @@ class Reloader:
 
 def make_peers(settings: Settings, services: Services, tenants: Mapping[str, Tenant], generation: int = 0) -> Peers:
     policies = {name: tenant.policy for name, tenant in tenants.items()}
-    return Peers(settings.clients, policies, services.tickets, generation)
+    return Peers(settings.clients, policies, services.tickets, generation, services.attempts)
 
 
 def context_for(tls: Tls) -> ssl.SSLContext:

@@ -29,7 +29,7 @@ from protocol.operations.re_key import ReKeyRequest
 from protocol.structures import CryptographicParameters
 from protocol.versions import V1_4, V2_1
 from tests.operations import keys
-from tests.operations.conftest import NOW, Caller, Refused, Server, tenant_settings
+from tests.operations.conftest import NOW, Caller, Server, tenant_settings
 from tests.operations.keys import GCM, decrypting, encrypting
 from tests.operations.requests import create
 

@@ -7,11 +7,14 @@ import ssl
 from typing import Any
 
 import pytest
+import trio
 import trustme
 
 from kmsd.config.passwords import hash_password
 from kmsd.config.tenants import ClientDirectory, KnownClient, Tenant
+from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
+from kmsd.operations.attempts import REMEMBERED, Attempts
 from kmsd.operations.tickets import Tickets
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
@@ -186,3 +189,101 @@ def test_a_certificate_of_two_clients_is_refused_and_both_are_named() -> None:
     der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
     with pytest.raises(Refused, match="of several clients, acme/one and acme/two"):
         peers.identify(der, "192.0.2.1:5")
+
+
+# ---- who is wrong too often -------------------------------------------------------------------------------------
+async def said(app: Caller, authentication: Authentication) -> str | None:
+    [item] = (await app.batch([LocateRequest()], authentication=authentication)).batch_items
+    return item.result_message
+
+
+NAMELESS = "the credential is wrong"
+GUESS = UsernameAndPassword(username="Fred", password="guess")
+
+
+async def test_who_is_wrong_too_often_waits_ever_longer(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    for _ in range(5):
+        assert await said(app, shown(GUESS)) == NAMELESS
+    for wait in (1, 2, 4, 8):
+        # The right one would be refused as well, or guesses could go on.
+        for credential in (GUESS, FRED):
+            assert await said(app, shown(credential)) == f"too many wrong credentials: the next one in {wait} s"
+        server.now += wait
+        assert await said(app, shown(GUESS)) == NAMELESS
+    server.now += 300
+    assert await said(app, shown(FRED)) is None
+    # That was right, on a connection that need not prove it again.
+    for _ in range(4):
+        assert await said(app, shown(GUESS)) == NAMELESS
+    assert await said(app, shown(FRED)) is None
+
+
+async def test_names_that_nobody_has_wait_as_well(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    nobody = shown(UsernameAndPassword(username="nobody", password="x"))
+    for _ in range(5):
+        assert await said(app, nobody) == NAMELESS
+    assert "too many" in str(await said(app, nobody))
+
+
+async def test_another_name_and_another_address_do_not_wait(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    for _ in range(6):
+        await said(app, shown(GUESS))
+    assert await said(app, shown(BARNEY)) is None
+    server.peer("acme", "shared").address = "192.0.2.1:7"
+    assert "too many" in str(await said(app, shown(FRED)))
+    server.peer("acme", "shared").address = "192.0.2.7:1"
+    assert await said(app, shown(FRED)) is None
+
+
+async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    answers: list[str | None] = []
+
+    async def guess() -> None:
+        answers.append(await said(app, shown(GUESS)))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(9):
+            nursery.start_soon(guess)
+    assert answers.count(NAMELESS) == 5
+    assert len(answers) == 9
+
+
+async def test_the_audit_says_who_had_to_wait(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    for _ in range(6):
+        await said(app, shown(GUESS))
+    records = [record for _, record in server.store.audit_after(0)]
+    assert [record.detail for record in records] == [NAMELESS] * 5 + ["too many wrong credentials: the next one in 1 s"]
+    assert {(record.client, record.reason) for record in records} == {("shared", WRONG.name)}
+
+
+async def test_what_is_remembered_is_bounded() -> None:
+    attempts = Attempts(free=1)
+    for number in range(REMEMBERED + 100):
+        async with attempts.one(number, 0) as seen:
+            seen(False)
+    assert len(attempts) == REMEMBERED
+    async with attempts.one(REMEMBERED + 99, 2) as seen:
+        seen(True)
+    assert len(attempts) == REMEMBERED - 1
+    with pytest.raises(KmsError):
+        async with attempts.one(REMEMBERED + 98, 0.5):
+            pass
+
+
+async def test_a_reload_lets_nobody_off() -> None:
+    attempts = Attempts(free=1)
+    async with attempts.one("somebody", 0) as seen:
+        seen(False)
+    attempts.limit(free=9, longest=60)
+    with pytest.raises(KmsError):
+        async with attempts.one("somebody", 0.5):
+            pass
+    async with attempts.one("somebody", 1) as seen:
+        seen(False)
+    async with attempts.one("somebody", 1):
+        pass

@@ -1,0 +1,75 @@
+"""Wrong credentials, and how long who shows them has to wait."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from kmsd.domain.errors import KmsError
+from protocol.enums import ResultReason
+
+FREE = 5
+"""Wrong ones in a row, before the first wait."""
+LONGEST = 300.0
+"""Seconds to wait at most; the first time it is one, and then twice as long each time."""
+REMEMBERED = 4096
+"""Who is remembered at once: of one more, the oldest is forgotten."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    wrong: int = 0
+    until: float = 0.0
+    """POSIX seconds: nothing is looked at before."""
+
+
+class Attempts:
+    """Attempts of all sources; a source is whoever has an own count, such as a name from an address."""
+
+    def __init__(self, free: int = FREE, longest: float = LONGEST) -> None:
+        self._free = free
+        self._longest = longest
+        self._entries: dict[Hashable, _Entry] = {}
+
+    def limit(self, *, free: int, longest: float) -> None:
+        """Go on with these limits; who waits, waits as long as was said."""
+        self._free, self._longest = free, longest
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @asynccontextmanager
+    async def one(self, source: Hashable, now: float) -> AsyncIterator[Callable[[bool], None]]:
+        """Look at one credential within, and say whether it was right; `now` in POSIX seconds.
+
+        One at a time of each source: who sends many at once learns no more of them. Raises KmsError Authentication Not
+        Successful where it has to wait, at once and whatever it shows.
+        """
+        entry = self._entries.get(source)
+        if entry is None:
+            if len(self._entries) >= REMEMBERED:
+                del self._entries[next(iter(self._entries))]
+            entry = self._entries[source] = _Entry()
+        async with entry.lock:
+            if now < entry.until:
+                wait = f"{entry.until - now:.0f} s"
+                raise KmsError(
+                    ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, f"too many wrong credentials: the next one in {wait}"
+                )
+
+            def seen(right: bool) -> None:
+                if right:
+                    entry.wrong, entry.until = 0, 0.0
+                    self._entries.pop(source, None)
+                    return
+                entry.wrong += 1
+                if entry.wrong >= self._free:
+                    # To the end of the queue of those that are forgotten.
+                    self._entries[source] = self._entries.pop(source, entry)
+                    entry.until = now + min(2.0 ** min(entry.wrong - self._free, 32), self._longest)
+
+            yield seen
