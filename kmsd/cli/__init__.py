@@ -23,6 +23,7 @@ COMMANDS: dict[str, Row] = {
     "check-config": Row("kmsd.cli.check_config", "check_config", "Check a configuration without starting."),
     "plan": Row("kmsd.cli.plan", "show_plan", "Show what a configuration would change of the declared keys."),
     "reload": Row("kmsd.cli.reload", "reload_daemon", "Let the running daemon take up its configuration."),
+    "audit": Row("kmsd.cli.audit", "audit", "Read what clients did."),
     "key": Row("kmsd.cli.key", "key", "Create, read, change and destroy keys."),
     "cmk": Row("kmsd.cli.cmk", "cmk", "Create, read, change and delete CMKs, and encrypt with them."),
     "alias": Row("kmsd.cli.alias", "alias", "Create, move, delete and list aliases of CMKs."),
