@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from pkcs11 import Attribute, KeyType, Session
 
 from kmsd.crypto.errors import UnsupportedError
-from kmsd.crypto.holdings import Holdings, KeyId, ResidentKey, TenantKey, names_object, new_key_id, read_key_id
+from kmsd.crypto.holdings import (
+    Holdings,
+    KeyId,
+    ResidentKey,
+    TenantKey,
+    key_id_of,
+    names_object,
+    new_key_id,
+    read_key_id,
+    resident_blob,
+)
 from kmsd.crypto.hsm import inventory
 from kmsd.crypto.hsm.objects import SENSITIVE, find
 from kmsd.crypto.hsm.provider import HsmProvider
@@ -122,3 +132,10 @@ def test_software_keeps_nothing_by_itself(software: SoftwareProvider) -> None:
     assert software.settle() == 0
     with pytest.raises(UnsupportedError):
         software.discard("acme", b"id")
+
+
+def test_what_is_stored_beside_a_key_id_is_not_taken_for_it() -> None:
+    key_id = new_key_id("c5c1ba26-2d4f-4a41-9a3c-6dd2a5ff0d4f", 1_800_000_000.5)
+    assert b"\0" not in key_id
+    assert key_id_of(resident_blob(key_id, b"")) == resident_blob(key_id, b"") == key_id
+    assert key_id_of(resident_blob(key_id, b"\4point\0of zeros")) == key_id
