@@ -16,12 +16,15 @@ class Applications:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], list[bytes]] = {}
 
-    def begin(self, identity: Identity) -> bytes:
-        """A new application; the client's oldest makes room for it."""
+    def new(self) -> bytes:
+        """The Correlation Value for an application, which is not known yet."""
+        return os.urandom(_SIZE)
+
+    def keep(self, identity: Identity, value: bytes) -> None:
+        """Have the application known as the client's latest; its oldest makes room for it."""
         values = self._values.setdefault((identity.tenant, identity.client), [])
-        values.append(os.urandom(_SIZE))
+        values.append(value)
         del values[:-_PER_CLIENT]
-        return values[-1]
 
     def knows(self, identity: Identity, value: bytes | None) -> bool:
         return value in self._values.get((identity.tenant, identity.client), ())

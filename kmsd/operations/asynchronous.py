@@ -69,6 +69,10 @@ class Job:
         self.stage = ProcessingStage.IN_PROCESS
         return True
 
+    def hand_over(self) -> None:
+        """The client has the result."""
+        self.obtained = True
+
     def finish(self, answer: ResponseBatchItem) -> None:
         """Keep what a synchronous request would have been answered with."""
         self.answer = answer

@@ -24,6 +24,7 @@ from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import Grants
 from kmsd.operations import addressing
+from kmsd.operations.effects import Effect
 from kmsd.operations.services import Services, Tenant
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -100,10 +101,18 @@ class Batch:
     """Unique Identifiers that the latest item of each operation gave, for the references of KMIP 2.x."""
     data: list[tuple[Operation, bytes | None]] = field(default_factory=list)
     """The Data of each item so far, for the references of KMIP 2.x."""
-    after_commit: list[Callable[[], None]] = field(default_factory=list)
-    """Effects outside the store that must not happen before the change is durable; they block."""
-    on_rollback: list[Callable[[], None]] = field(default_factory=list)
-    """Undo what a provider has made for changes that are not kept; they block."""
+    after_commit: list[Effect] = field(default_factory=list)
+    """What must not happen before the change is durable."""
+    on_rollback: list[Effect] = field(default_factory=list)
+    """What takes back what was done for changes that are not kept."""
+
+    def postpone(self, call: Callable[[], None], *, blocks: bool = False) -> None:
+        """Call this once the changes of the item are stored, and not at all where they are not."""
+        self.after_commit.append(Effect(call, blocks))
+
+    def compensate(self, call: Callable[[], None], *, blocks: bool = False) -> None:
+        """Call this where the changes of the item are not kept."""
+        self.on_rollback.append(Effect(call, blocks))
 
 
 class Context:
@@ -328,10 +337,10 @@ class Context:
             )
 
     def forget_on_rollback(self, provider: Provider, reference: KeyReference, key: ManagedObject) -> None:
-        """What the provider made for `key` is removed again if the change is not kept."""
+        """What the provider made for `key`, and handles of it, are removed again if the change is not kept."""
         material = key.material
-        if material is not None and material.kind == "resident":
-            self.batch.on_rollback.append(lambda: provider.destroy(reference, material))
+        if material is not None and material.kind != "sealed":
+            self.batch.compensate(lambda: provider.destroy(reference, material), blocks=True)
 
 
 class refused:  # noqa: N801  (a context manager, read as a word)

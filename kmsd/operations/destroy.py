@@ -47,4 +47,4 @@ async def destroy_material(ctx: Context, key: ManagedObject) -> None:
         await ctx.crypto(provider, provider.random, 1)
     # The token forgets the key only once the store has: what the commit refuses, because another request has
     # activated the key meanwhile, must not have lost it.
-    ctx.batch.after_commit.append(lambda: provider.destroy(reference(key), material))
+    ctx.batch.postpone(lambda: provider.destroy(reference(key), material), blocks=True)

@@ -108,4 +108,4 @@ def _drop_material(ctx: Context, old: ManagedObject) -> None:
     material = old.material
     if material is not None:
         provider = ctx.provider(old.protection)
-        ctx.batch.after_commit.append(lambda: provider.destroy(reference(old), material))
+        ctx.batch.postpone(lambda: provider.destroy(reference(old), material), blocks=True)

@@ -56,8 +56,10 @@ def check_alias_quota(ctx: Context, number: int) -> None:
 def check_cmk_quota(ctx: Context) -> None:
     """Raise KmsError Server Limit Exceeded where the tenant would have more CMKs than it may."""
     maximum = ctx.tenant.policy.keys.maximum_cmks
-    if not ctx.services.counts.reserve(ctx.tenant.name, 1, maximum, records=True):
+    give_back = ctx.services.counts.reserve(ctx.tenant.name, 1, maximum, records=True)
+    if give_back is None:
         raise KmsError(ResultReason.SERVER_LIMIT_EXCEEDED, f"the tenant's quota is {maximum} CMKs")
+    ctx.batch.compensate(give_back)
 
 
 def metadata(cmk: Cmk, now: int) -> KeyMetadata:

@@ -18,5 +18,10 @@ async def handle(ctx: Context, request: LogRequest) -> LogResponse:
     if len(request.log_message) > LONGEST:
         raise invalid_field(f"the Log Message has more than {LONGEST} characters")
     identity = ctx.batch.identity
-    log.info("message of a client", tenant=ctx.tenant.name, client=identity.client, message=request.log_message)
+    # What is in the log stays there.
+    ctx.batch.postpone(
+        lambda: log.info(
+            "message of a client", tenant=identity.tenant, client=identity.client, message=request.log_message
+        )
+    )
     return LogResponse()

@@ -7,5 +7,7 @@ from protocol.operations.logout import LogoutRequest, LogoutResponse
 
 
 async def handle(ctx: Context, request: LogoutRequest) -> LogoutResponse:
-    ctx.services.tickets.end(request.ticket, ctx.batch.identity, ctx.now)
+    tickets = ctx.services.tickets
+    entry = tickets.end(request.ticket, ctx.batch.identity, ctx.now)
+    ctx.batch.compensate(lambda: tickets.restore(request.ticket, entry))
     return LogoutResponse()

@@ -20,8 +20,12 @@ _SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multip
 def check_quota(ctx: Context, number: int) -> None:
     """Raise KmsError Server Limit Exceeded where the tenant would have more objects than it may."""
     maximum = ctx.tenant.policy.maximum_objects
-    if maximum is not None and not ctx.services.counts.reserve(ctx.tenant.name, number, maximum):
+    if maximum is None:
+        return
+    give_back = ctx.services.counts.reserve(ctx.tenant.name, number, maximum)
+    if give_back is None:
         raise KmsError(ResultReason.SERVER_LIMIT_EXCEEDED, f"the tenant's quota is {maximum} objects")
+    ctx.batch.compensate(give_back)
 
 
 def begin(

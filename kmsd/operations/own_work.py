@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
-import trio
-
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, Permission
 from kmsd.domain.records import AuditRecord
 from kmsd.operations.context import Batch, Context
+from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
 from kmsd.storage.work import UnitOfWork
 from protocol.enums import Operation, ResultStatus
 from protocol.versions import V2_1
-
-log = structlog.get_logger("kmsd.own_work")
 
 Work = Callable[[Context], Awaitable[None]]
 
@@ -65,8 +61,8 @@ class OwnWork:
         except BaseException:
             await self._roll_back()
             raise
-        for batch in self._batches.values():
-            await _all(batch.after_commit)
+        for tenant, batch in self._batches.items():
+            await run_all(batch.after_commit, "not finished after its commit", tenant)
 
     async def take_back(self) -> None:
         """Nothing has happened; the audit keeps what failed."""
@@ -74,8 +70,8 @@ class OwnWork:
         await self._services.store.commit(UnitOfWork(self._failed))
 
     async def _roll_back(self) -> None:
-        for batch in self._batches.values():
-            await _all(batch.on_rollback)
+        for tenant, batch in self._batches.items():
+            await run_all(batch.on_rollback[::-1], "not taken back", tenant)
 
     def _batch(self, tenant: str) -> Batch:
         if tenant not in self._batches:
@@ -115,19 +111,3 @@ async def do(services: Services, tenant: str, client: str, name: str, operation:
         await own.take_back()
         raise
     await own.commit()
-
-
-async def _all(calls: list[Callable[[], None]]) -> None:
-    """Each of the calls, whatever becomes of the others: what they concern is decided."""
-    if not calls:
-        return
-
-    def run() -> None:
-        for call in calls:
-            try:
-                call()
-            except Exception:
-                log.exception("not finished after its commit, or not taken back")
-
-    with trio.CancelScope(shield=True):
-        await trio.to_thread.run_sync(run)

@@ -54,7 +54,10 @@ def _initialize(ctx: Context, request: PKCS11Request) -> Result:
         raise _malformed()
     if ctx.services.applications.knows(ctx.batch.identity, request.correlation_value):
         return Result(PKCS11ReturnCode.CRYPTOKI_ALREADY_INITIALIZED)
-    return Result(PKCS11ReturnCode.OK, None, ctx.services.applications.begin(ctx.batch.identity))
+    applications, identity = ctx.services.applications, ctx.batch.identity
+    value = applications.new()
+    ctx.batch.postpone(lambda: applications.keep(identity, value))
+    return Result(PKCS11ReturnCode.OK, None, value)
 
 
 def _get_info(ctx: Context, request: PKCS11Request) -> Result:
@@ -80,9 +83,11 @@ def _finalize(ctx: Context, request: PKCS11Request) -> Result:
     if len(request.pkcs_11_input_parameters or b"") > 1:
         raise _malformed()
     value = request.correlation_value
-    if value is None or not ctx.services.applications.knows(ctx.batch.identity, value):
+    applications, identity = ctx.services.applications, ctx.batch.identity
+    if value is None or not applications.knows(identity, value):
         return Result(PKCS11ReturnCode.CRYPTOKI_NOT_INITIALIZED)
-    ctx.services.applications.end(ctx.batch.identity, value)
+    applications.end(identity, value)
+    ctx.batch.compensate(lambda: applications.keep(identity, value))
     return Result(PKCS11ReturnCode.OK)
 
 

@@ -23,5 +23,5 @@ async def handle(ctx: Context, request: PollRequest) -> ResponseBatchItem:
             result_status=ResultStatus.OPERATION_PENDING,
             asynchronous_correlation_value=job.value,
         )
-    job.obtained = True
+    ctx.batch.postpone(job.hand_over)
     return replace(answer)

@@ -200,5 +200,5 @@ async def _part(
     given = await ctx.crypto(provider, opened.stream.update, data, algorithm=algorithm, size=len(data))
     # Only once the item is committed: an item that is run again must not find its part taken in already.
     kept = opened
-    ctx.batch.after_commit.append(lambda: streams.put(value, kept))
+    ctx.batch.postpone(lambda: streams.put(value, kept))
     return Part(use, Encrypted(given), value, opened.more)

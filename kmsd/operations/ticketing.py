@@ -22,7 +22,9 @@ def issue(ctx: Context, request: LoginRequest | DelegatedLoginRequest, rights: t
         raise invalid_field("the Request Count is 1 at least")
     tickets = ctx.services.tickets
     expires = _expiry(request.lease_time, ctx.now, tickets.lifetime)
-    return tickets.issue(ctx.batch.identity, expires, request.request_count, rights, ctx.now)
+    ticket = tickets.issue(ctx.batch.identity, expires, request.request_count, rights, ctx.now)
+    ctx.batch.compensate(lambda: tickets.withdraw(ticket))
+    return ticket
 
 
 def _expiry(lease: Item | None, now: int, lifetime: int) -> int:

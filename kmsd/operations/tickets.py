@@ -81,12 +81,20 @@ class Tickets:
             entry.left -= 1
         return entry
 
-    def end(self, ticket: Ticket, bearer: Identity, now: int) -> None:
+    def withdraw(self, ticket: Ticket) -> None:
+        """As if it had not been issued."""
+        self._entries.pop(_digest(ticket.ticket_value), None)
+
+    def restore(self, ticket: Ticket, entry: Entry) -> None:
+        """As if it had not ended."""
+        self._entries[_digest(ticket.ticket_value)] = entry
+
+    def end(self, ticket: Ticket, bearer: Identity, now: int) -> Entry:
         """Make the ticket invalid, for whoever asked for it. Raises KmsError Invalid Ticket."""
         entry = self._find(ticket, bearer, now)
         if entry.issuer.client != bearer.client:
             raise _invalid()
-        del self._entries[_digest(ticket.ticket_value)]
+        return self._entries.pop(_digest(ticket.ticket_value))
 
     def _find(self, ticket: Ticket, bearer: Identity, now: int) -> Entry:
         entry = self._entries.get(_digest(ticket.ticket_value))

@@ -6,16 +6,16 @@ that is what the client hears.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
-import trio
 
 from kmsd.audit import record_of
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
 from kmsd.operations.context import Batch
+from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
 from kmsd.server.session import render
 from kmsd.storage.errors import ConflictError
@@ -65,8 +65,8 @@ class Outcomes:
         if events and self._services.watcher is not None:
             self._services.watcher.happened(batch.tenant.name, events)
         if batch.after_commit:
-            calls, batch.after_commit = batch.after_commit, []
-            await _run(calls, "not finished after its commit", batch)
+            effects, batch.after_commit = batch.after_commit, []
+            await run_all(effects, "not finished after its commit", batch.tenant.name)
 
     def _events(self, batch: Batch) -> list[tuple[ManagedObject | None, ManagedObject]]:
         """The objects of the tenant before and after this commit, where somebody watches them."""
@@ -84,9 +84,10 @@ class Outcomes:
             batch.pending.clear()
             since = Mark(0, 0)
         del batch.after_commit[since.after_commit :]
-        calls = batch.on_rollback[since.on_rollback :]
+        # The latest first: each finds what it found when it was done.
+        effects = batch.on_rollback[since.on_rollback :][::-1]
         del batch.on_rollback[since.on_rollback :]
-        await _run(calls, "not taken back", batch)
+        await run_all(effects, "not taken back", batch.tenant.name)
 
     async def note(self, records: list[AuditRecord]) -> None:
         """Store records of what was refused; a store that does not work must not hide the refusal."""
@@ -108,19 +109,3 @@ class Mark:
     @classmethod
     def of(cls, batch: Batch) -> Mark:
         return cls(len(batch.after_commit), len(batch.on_rollback))
-
-
-async def _run(calls: list[Callable[[], None]], failure: str, batch: Batch) -> None:
-    """Each of the calls, whatever becomes of the others: what they concern is decided."""
-    if not calls:
-        return
-
-    def run() -> None:
-        for call in calls:
-            try:
-                call()
-            except Exception as error:
-                log.error(failure, tenant=batch.tenant.name, traceback=render(error))
-
-    with trio.CancelScope(shield=True):
-        await trio.to_thread.run_sync(run)

@@ -307,17 +307,23 @@ async def test_what_a_failed_item_began_is_taken_back_at_once(app: Caller, serve
         grants=Grants(()),
         version=V1_4,
         now=NOW,
-        on_rollback=[lambda: done.append("earlier item")],
     )
+    batch.compensate(lambda: done.append("earlier item"))
     mark = Mark.of(batch)
-    batch.on_rollback += [partial(bytes.fromhex, "no hex"), lambda: done.append("taken back")]
-    batch.after_commit.append(lambda: done.append("after a commit that does not come"))
+    for blocks in (False, True):
+        batch.compensate(lambda: done.append("taken back"), blocks=blocks)
+        batch.compensate(partial(bytes.fromhex, "no hex"), blocks=blocks)
+        batch.compensate(lambda: done.append("before that"), blocks=blocks)
+        batch.postpone(lambda: done.append("after a commit that does not come"), blocks=blocks)
     await outcomes.take_back(batch, mark)
-    # One effect that fails hides no other, and no exception reaches the request.
-    assert done == ["taken back"]
-    batch.after_commit += [partial(bytes.fromhex, "no hex"), lambda: done.append("after the commit")]
+    # One effect that fails hides no other, the latest goes first, and no exception reaches the request.
+    assert done == ["before that", "taken back"] * 2
+    done.clear()
+    for blocks in (False, True):
+        batch.postpone(partial(bytes.fromhex, "no hex"), blocks=blocks)
+        batch.postpone(lambda: done.append("after the commit"), blocks=blocks)
     await outcomes.commit(batch, [])
-    assert done == ["taken back", "after the commit"]
+    assert done == ["after the commit"] * 2
 
 
 @pytest.mark.parametrize("request_", [create(), RNGRetrieveRequest(data_length=8)], ids=["Create", "RNG Retrieve"])
