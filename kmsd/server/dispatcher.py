@@ -15,7 +15,7 @@ import trio
 
 from kmsd.domain.errors import KmsError
 from kmsd.domain.records import AuditRecord
-from kmsd.operations import HANDLERS
+from kmsd.operations import HANDLERS, undoing
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
@@ -202,12 +202,25 @@ class Dispatcher:
         try:
             jobs = self._services.requests.submit(owner, [item.operation for item in items], submitted, work)
         except KmsError as error:
-            answers = [self._refusal(i.operation, i.unique_batch_item_id, error, batch.version) for i in items]
-        else:
-            answers = [pending(item, job) for item, job in zip(items, jobs, strict=True)]
-        attempts = [_Attempt(item.operation, answer, ()) for item, answer in zip(items, answers, strict=True)]
-        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
+            return await self._refuse_all(batch, message, address, error)
+        answers = [pending(item, job) for item, job in zip(items, jobs, strict=True)]
+        await self._note_all(batch, answers, address)
         return answers
+
+    async def _refuse_all(
+        self, batch: Batch, message: RequestMessage, address: str, error: KmsError
+    ) -> list[ResponseBatchItem]:
+        """No item was begun, and each is answered with the reason."""
+        answers = [
+            self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
+            for item in message.batch_items
+        ]
+        await self._note_all(batch, answers, address)
+        return answers
+
+    async def _note_all(self, batch: Batch, answers: Sequence[ResponseBatchItem], address: str) -> None:
+        attempts = [_Attempt(answer.operation, answer, ()) for answer in answers if answer.operation is not None]
+        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
 
     async def _work_off(self, batch: Batch, message: RequestMessage, address: str, jobs: Sequence[Job]) -> None:
         stop = (message.header.batch_error_continuation_option or Stop) == Stop
@@ -277,6 +290,10 @@ class Dispatcher:
 
     async def _run_undoable(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
         """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
+        try:
+            undoing.check(message.batch_items)
+        except KmsError as error:
+            return await self._refuse_all(batch, message, address, error)
         attempts: list[_Attempt] = []
         for item in message.batch_items:
             attempts.append(await self._item(batch, item))
