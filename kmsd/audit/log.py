@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kmsd.domain.records import AuditRecord
+from kmsd.domain.records import AuditRecord, Origin
 
 FIELDS = AuditRecord._fields
 
@@ -20,30 +20,26 @@ LONGEST_TEXT = 128
 
 
 def record_of(
-    time: int,
-    tenant: str,
-    client: str,
-    address: str,
-    operation: str,
-    result: str,
-    reason: str | None,
-    uids: Iterable[str] = (),
+    time: int, origin: Origin, operation: str, result: str, reason: str | None, uids: Iterable[str] = ()
 ) -> AuditRecord:
     """A record of bounded size: the first object is its `uid`, others are in its `detail`."""
     named = [_clipped(uid) for uid in dict.fromkeys(uids)]
     others = named[1:MOST_OBJECTS]
     if len(named) > MOST_OBJECTS:
         others.append(f"and {len(named) - MOST_OBJECTS} more")
+    theirs = origin.client_correlation_value
     return AuditRecord(
         time=time,
-        tenant=tenant,
-        client=client,
-        address=address,
+        tenant=origin.tenant,
+        client=origin.client,
+        address=origin.address,
         operation=operation,
         uid=named[0] if named else None,
         result=result,
         reason=reason,
         detail=" ".join(others) or None,
+        server_correlation_value=origin.server_correlation_value,
+        client_correlation_value=None if theirs is None else _clipped(theirs),
     )
 
 

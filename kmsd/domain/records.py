@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Origin(NamedTuple):
+    """Where a request came from, as its audit records say it."""
+
+    tenant: str
+    client: str
+    address: str
+    server_correlation_value: str | None = None
+    """What the response says that the request is called here."""
+    client_correlation_value: str | None = None
+    """What the client calls it."""
+
+
 class AuditRecord(NamedTuple):
     """One outcome of one request item: who asked what of which object, from where, and how it ended.
 
@@ -21,3 +33,5 @@ class AuditRecord(NamedTuple):
     result: str
     reason: str | None = None
     detail: str | None = None
+    server_correlation_value: str | None = None
+    client_correlation_value: str | None = None

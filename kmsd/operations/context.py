@@ -23,6 +23,7 @@ from kmsd.domain.identity import Identity
 from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import Grants
+from kmsd.domain.records import Origin
 from kmsd.operations import addressing
 from kmsd.operations.effects import Effect
 from kmsd.operations.services import Services, Tenant
@@ -94,6 +95,8 @@ class Batch:
     version: ProtocolVersion
     now: int
     """POSIX seconds, one instant for the whole request."""
+    origin: Origin = Origin("", "", "")  # noqa: RUF009  (immutable)
+    """What the audit records say; the server's own work has records of its own."""
     placeholder: str | None = None
     """The ID Placeholder (KMIP 1.4 §4); it dies with the batch."""
     pending: dict[str, ManagedObject] = field(default_factory=dict)

@@ -184,7 +184,7 @@ async def _make_authority(authority: CertificateAuthority, subject: str, context
 
 def _say(context: Context, event: str, name: str) -> None:
     """Log it, once it is stored."""
-    context.batch.after_commit.append(partial(log.info, event, tenant=context.tenant.name, name=name))
+    context.batch.postpone(partial(log.info, event, tenant=context.tenant.name, name=name))
 
 
 def _common(key: DeclaredKey, level: ProtectionLevel, now: int) -> tuple[Attribute, ...]:

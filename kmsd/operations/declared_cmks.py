@@ -92,7 +92,7 @@ def _bring(ctx: Context, uid: str, declared: Declaration, difference: Difference
 def _say(ctx: Context, event: str, difference: Difference, **more: object) -> None:
     """Log it, once it is stored."""
     said = partial(log.info, event, tenant=ctx.tenant.name, name=difference.name, **more)
-    ctx.batch.after_commit.append(said)
+    ctx.batch.postpone(said)
 
 
 _DONE = {

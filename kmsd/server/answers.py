@@ -11,7 +11,7 @@ from protocol.attributes import ATTRIBUTES
 from protocol.enums import Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
 from protocol.message import RequestHeader, ResponseBatchItem, ResponseHeader, ResponseMessage, encode_response
-from protocol.versions import ProtocolVersion
+from protocol.versions import V1_4, ProtocolVersion
 
 log = structlog.get_logger("kmsd.answers")
 
@@ -52,14 +52,22 @@ def without_result(answer: ResponseBatchItem) -> object | None:
 
 
 def encode_plain(
-    version: ProtocolVersion, header: RequestHeader | None, items: list[ResponseBatchItem], now: int
+    version: ProtocolVersion,
+    header: RequestHeader | None,
+    items: list[ResponseBatchItem],
+    now: int,
+    request: str | None,
 ) -> bytes:
-    """The answer to a request with this header, if it had one; `now` in POSIX seconds. Raises ProtocolError."""
+    """The answer to a request with this header, if it had one; `now` in POSIX seconds. Raises ProtocolError.
+
+    `request` is the Server Correlation Value, which KMIP has from 1.4 on.
+    """
     message = ResponseMessage(
         header=ResponseHeader(
             protocol_version=version,
             time_stamp=now,
             client_correlation_value=header.client_correlation_value if header is not None else None,
+            server_correlation_value=request if version >= V1_4 else None,
             batch_count=len(items),
         ),
         batch_items=tuple(items),
@@ -67,10 +75,12 @@ def encode_plain(
     return encode_response(message)
 
 
-def encode(version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int) -> bytes:
+def encode(
+    version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int, request: str
+) -> bytes:
     """As `encode_plain`, within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
     limit = header.maximum_response_size
-    data = _encode_or_fail(version, header, items, now)
+    data = _encode_or_fail(version, header, items, now, request)
     if limit is None or len(data) <= limit:
         return data
     for position in range(len(items) - 1, -1, -1):
@@ -80,20 +90,22 @@ def encode(version: ProtocolVersion, header: RequestHeader, items: list[Response
         items[position] = failure(
             item.operation, item.unique_batch_item_id, ResultReason.RESPONSE_TOO_LARGE, "response too large"
         )
-        data = encode_plain(version, header, items, now)
+        data = encode_plain(version, header, items, now, request)
         if len(data) <= limit:
             break
     return data
 
 
-def _encode_or_fail(version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int) -> bytes:
+def _encode_or_fail(
+    version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int, request: str
+) -> bytes:
     try:
-        return encode_plain(version, header, items, now)
+        return encode_plain(version, header, items, now, request)
     except ProtocolError:
         # A result that this version of the protocol has no words for: find the item and say so.
         for position, item in enumerate(items):
             try:
-                encode_plain(version, header, [item], now)
+                encode_plain(version, header, [item], now, request)
             except ProtocolError as error:
                 log.warning("result has no form in this version", error=str(error), version=version)
                 items[position] = failure(
@@ -102,4 +114,4 @@ def _encode_or_fail(version: ProtocolVersion, header: RequestHeader, items: list
                     ResultReason.FEATURE_NOT_SUPPORTED,
                     "the result has no form in this protocol version",
                 )
-        return encode_plain(version, header, items, now)
+        return encode_plain(version, header, items, now, request)

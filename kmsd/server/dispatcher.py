@@ -12,9 +12,10 @@ from functools import partial
 
 import structlog
 import trio
+from structlog.contextvars import bind_contextvars
 
 from kmsd.domain.errors import KmsError
-from kmsd.domain.records import AuditRecord
+from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations import HANDLERS, undoing
 from kmsd.operations.asynchronous import Job, Owner
 from kmsd.operations.context import Batch, Context
@@ -101,11 +102,14 @@ class Dispatcher:
 
     async def _note_stranger(self, address: str, refused: Refused) -> None:
         item = failure(None, None, ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "")
-        record = self._outcomes.record("", "", address, CONNECT, item, ())
+        record = self._outcomes.record(Origin("", "", address), CONNECT, item, ())
         await self._outcomes.note([record._replace(detail=str(refused))])
 
     async def reject(self, peer: Peer, error: ProtocolError) -> bytes:
-        """The answer to bytes that are no request: a header and one item without operation (KMIP 1.4 §11.1)."""
+        """The answer to bytes that are no request: a header and one item without operation (KMIP 1.4 §11.1).
+
+        Clients of any version may have to read it, so it has no Server Correlation Value; its audit record does.
+        """
         version = error.version if isinstance(error, UnsupportedVersion) else V1_4
         if not isinstance(error, UnsupportedVersion):
             reason = error.reason
@@ -114,8 +118,8 @@ class Dispatcher:
             version = V1_4 if version.major < V2_0.major else V2_1
             reason = ResultReason.UNSUPPORTED_PROTOCOL_VERSION
         item = failure(None, None, for_version(reason, None, version), error.message)
-        await self._note(peer, MESSAGE, item)
-        return encode_plain(version, None, [item], int(self._services.clock()))
+        await self._note(peer.origin(peer.next_request()), MESSAGE, item)
+        return encode_plain(version, None, [item], int(self._services.clock()), None)
 
     async def respond(self, peer: Peer, frame: bytes) -> Answer:
         """Run one request. Raises Refused, once that is audited, for who is no client any more; else nothing but
@@ -138,6 +142,9 @@ class Dispatcher:
             return Answer(await self.reject(peer, error), close=not isinstance(error, UnsupportedVersion))
         header = message.header
         version = header.protocol_version
+        request = peer.next_request()
+        # What the log says until the next request of this connection names this one.
+        bind_contextvars(request=request)
         try:
             check_message(message, maximum_items)
             later = is_later(message)
@@ -149,9 +156,10 @@ class Dispatcher:
                 for item in message.batch_items[:1]
             ]
             for item in items:
-                operation = item.operation.name if item.operation is not None else MESSAGE
-                await self._note(peer, operation, item, error.message)
-            return Answer(encode_plain(version, header, items, int(self._services.clock())), close=False)
+                name = item.operation.name if item.operation is not None else MESSAGE
+                origin = peer.origin(request, header.client_correlation_value)
+                await self._note(origin, name, item, error.message)
+            return Answer(encode_plain(version, header, items, int(self._services.clock()), request), close=False)
         batch = Batch(
             services=self._services,
             tenant=tenants[identity.tenant],
@@ -159,70 +167,68 @@ class Dispatcher:
             grants=grants,
             version=version,
             now=now,
+            origin=Origin(identity.tenant, identity.client, peer.address, request, header.client_correlation_value),
         )
         if later:
-            items = await self._put_off(batch, message, peer.address)
-            return Answer(encode(version, header, items, int(self._services.clock())), close=False)
+            items = await self._put_off(batch, message)
+            return Answer(encode(version, header, items, int(self._services.clock()), request), close=False)
         try:
-            items = await self._run(batch, message, peer.address)
+            items = await self._run(batch, message)
         except BaseException:
             # Cut off when the daemon stops: what providers made for it is not left behind.
             await self._outcomes.take_back(batch)
             raise
-        return Answer(encode(version, header, items, int(self._services.clock())), close=False)
+        return Answer(encode(version, header, items, int(self._services.clock()), request), close=False)
 
-    async def _note(self, peer: Peer, operation: str, answer: ResponseBatchItem, detail: str | None = None) -> None:
+    async def _note(self, origin: Origin, operation: str, answer: ResponseBatchItem, detail: str | None = None) -> None:
         """Audit what was refused before it was looked into."""
-        known = peer.known.identity
-        record = self._outcomes.record(known.tenant, known.client, peer.address, operation, answer, ())
+        record = self._outcomes.record(origin, operation, answer, ())
         await self._outcomes.note([record._replace(detail=detail)])
 
     # --- the batch -------------------------------------------------------------------------------------------
 
-    async def _run(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
+    async def _run(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
         option = message.header.batch_error_continuation_option or Stop
         if len(message.batch_items) == 1:
             option = Stop
         if option == Undo:
-            return await self._run_undoable(batch, message, address)
+            return await self._run_undoable(batch, message)
         answers = []
         for item in message.batch_items:
-            answer = await self._run_alone(batch, item, address)
+            answer = await self._run_alone(batch, item)
             answers.append(answer)
             if answer.result_status == Failed and option == Stop:
                 break
         return answers
 
-    async def _put_off(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
+    async def _put_off(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
         """All items are pending, and done in order later on."""
         items = message.batch_items
         owner = Owner(batch.identity.tenant, batch.identity.client)
-        work = partial(self._work_off, batch, message, address)
+        work = partial(self._work_off, batch, message)
         submitted = int(self._services.clock() * 1_000_000)
         try:
             jobs = self._services.requests.submit(owner, [item.operation for item in items], submitted, work)
         except KmsError as error:
-            return await self._refuse_all(batch, message, address, error)
+            return await self._refuse_all(batch, message, error)
         answers = [pending(item, job) for item, job in zip(items, jobs, strict=True)]
-        await self._note_all(batch, answers, address)
+        await self._note_all(batch, answers)
         return answers
 
-    async def _refuse_all(
-        self, batch: Batch, message: RequestMessage, address: str, error: KmsError
-    ) -> list[ResponseBatchItem]:
+    async def _refuse_all(self, batch: Batch, message: RequestMessage, error: KmsError) -> list[ResponseBatchItem]:
         """No item was begun, and each is answered with the reason."""
         answers = [
             self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
             for item in message.batch_items
         ]
-        await self._note_all(batch, answers, address)
+        await self._note_all(batch, answers)
         return answers
 
-    async def _note_all(self, batch: Batch, answers: Sequence[ResponseBatchItem], address: str) -> None:
+    async def _note_all(self, batch: Batch, answers: Sequence[ResponseBatchItem]) -> None:
         attempts = [_Attempt(answer.operation, answer, ()) for answer in answers if answer.operation is not None]
-        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
+        await self._outcomes.note([self._record(batch, attempt) for attempt in attempts])
 
-    async def _work_off(self, batch: Batch, message: RequestMessage, address: str, jobs: Sequence[Job]) -> None:
+    async def _work_off(self, batch: Batch, message: RequestMessage, jobs: Sequence[Job]) -> None:
         stop = (message.header.batch_error_continuation_option or Stop) == Stop
         stopped = False
         for item, job in zip(message.batch_items, jobs, strict=True):
@@ -234,12 +240,12 @@ class Dispatcher:
                 job.finish(self._refusal(item.operation, None, refusal, batch.version))
             else:
                 batch.now = int(self._services.clock())
-                job.finish(await self._answered(batch, item, address))
+                job.finish(await self._answered(batch, item))
                 stopped = stop and job.failed
 
-    async def _answered(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
+    async def _answered(self, batch: Batch, item: RequestBatchItem) -> ResponseBatchItem:
         try:
-            return await self._run_alone(batch, item, address)
+            return await self._run_alone(batch, item)
         except Exception as error:
             # Nobody else hears of it: the client gets an answer, the daemon goes on.
             log.error("request failed", operation=item.operation.name, traceback=render(error))
@@ -247,25 +253,25 @@ class Dispatcher:
             refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
             return self._refusal(item.operation, None, refusal, batch.version)
 
-    async def _run_alone(self, batch: Batch, item: RequestBatchItem, address: str) -> ResponseBatchItem:
+    async def _run_alone(self, batch: Batch, item: RequestBatchItem) -> ResponseBatchItem:
         """One item, committed before its answer is made; run again where another request was faster."""
-        attempt = await self._attempt(batch, item, address)
+        attempt = await self._attempt(batch, item)
         if not attempt.overtaken:
             return attempt.answer
         queue = self._queues[hash(next(iter(attempt.touched), "")) % _QUEUES]
         for _ in range(_ATTEMPTS):
             async with queue:
-                attempt = await self._attempt(batch, item, address)
+                attempt = await self._attempt(batch, item)
             if not attempt.overtaken:
                 return attempt.answer
         busy = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
-        return await self._too_late(batch, item, busy, attempt, address)
+        return await self._too_late(batch, item, busy, attempt)
 
-    async def _attempt(self, batch: Batch, item: RequestBatchItem, address: str) -> _Attempt:
+    async def _attempt(self, batch: Batch, item: RequestBatchItem) -> _Attempt:
         placeholder, results, identifiers = batch.placeholder, len(batch.data), dict(batch.identifiers)
         attempt = await self._item(batch, item)
         try:
-            await self._outcomes.commit(batch, [self._record(batch, attempt, address)])
+            await self._outcomes.commit(batch, [self._record(batch, attempt)])
         except ConflictError:
             await self._outcomes.take_back(batch)
             # The next attempt must find the batch as this one did.
@@ -275,25 +281,25 @@ class Dispatcher:
         except KmsError as error:
             del batch.data[results:]
             batch.identifiers = identifiers
-            attempt.answer = await self._too_late(batch, item, error, attempt, address)
+            attempt.answer = await self._too_late(batch, item, error, attempt)
         return attempt
 
     async def _too_late(
-        self, batch: Batch, item: RequestBatchItem, error: KmsError, attempt: _Attempt, address: str
+        self, batch: Batch, item: RequestBatchItem, error: KmsError, attempt: _Attempt
     ) -> ResponseBatchItem:
         """The commit refused what the handler decided: nothing is kept, and that is what the audit says."""
         await self._outcomes.take_back(batch)
         batch.placeholder = None
         attempt.answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
-        await self._outcomes.note([self._record(batch, attempt, address)])
+        await self._outcomes.note([self._record(batch, attempt)])
         return attempt.answer
 
-    async def _run_undoable(self, batch: Batch, message: RequestMessage, address: str) -> list[ResponseBatchItem]:
+    async def _run_undoable(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
         """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
         try:
             undoing.check(message.batch_items)
         except KmsError as error:
-            return await self._refuse_all(batch, message, address, error)
+            return await self._refuse_all(batch, message, error)
         attempts: list[_Attempt] = []
         for item in message.batch_items:
             attempts.append(await self._item(batch, item))
@@ -301,7 +307,7 @@ class Dispatcher:
                 break
         else:
             try:
-                await self._outcomes.commit(batch, [self._record(batch, attempt, address) for attempt in attempts])
+                await self._outcomes.commit(batch, [self._record(batch, attempt) for attempt in attempts])
                 return [attempt.answer for attempt in attempts]
             except (ConflictError, KmsError) as error:
                 last = message.batch_items[-1]
@@ -316,18 +322,11 @@ class Dispatcher:
         for attempt in attempts[:-1]:
             attempt.answer.result_status = ResultStatus.OPERATION_UNDONE
             attempt.answer.payload = without_result(attempt.answer)
-        await self._outcomes.note([self._record(batch, attempt, address) for attempt in attempts])
+        await self._outcomes.note([self._record(batch, attempt) for attempt in attempts])
         return [attempt.answer for attempt in attempts]
 
-    def _record(self, batch: Batch, attempt: _Attempt, address: str) -> AuditRecord:
-        return self._outcomes.record(
-            batch.tenant.name,
-            batch.identity.client,
-            address,
-            attempt.operation.name,
-            attempt.answer,
-            attempt.touched,
-        )
+    def _record(self, batch: Batch, attempt: _Attempt) -> AuditRecord:
+        return self._outcomes.record(batch.origin, attempt.operation.name, attempt.answer, attempt.touched)
 
     # --- one item --------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from kmsd.config.tenants import ClientDirectory, KnownClient, normal_san
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, TenantPolicy
+from kmsd.domain.records import Origin
 from kmsd.domain.rights import Delegated
 from kmsd.operations.attempts import Attempts
 from kmsd.operations.tickets import Entry, Tickets
@@ -52,6 +53,20 @@ class Peer:
     shown: Shown = _NOTHING
     generation: int = 0
     """Of the configuration that `known` is of."""
+    connection: str = field(default_factory=lambda: os.urandom(8).hex())
+    requests: int = 0
+    """How many it has sent. A number of the connection's own: one of the process would tell each client how much
+    all others send."""
+
+    def next_request(self) -> str:
+        """The Server Correlation Value of the next request (KMIP 1.4 §6.19, 2.1 §9.10)."""
+        self.requests += 1
+        return f"{self.connection}-{self.requests}"
+
+    def origin(self, request: str, theirs: str | None = None) -> Origin:
+        """Of a request that is made in nobody else's name; `theirs` is its Client Correlation Value."""
+        known = self.known.identity
+        return Origin(known.tenant, known.client, self.address, request, theirs)
 
 
 class Authenticated(NamedTuple):

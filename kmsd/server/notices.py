@@ -7,6 +7,7 @@ queue that survives. What was committed is told; what was undone is not.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import structlog
 import trio
+from structlog.contextvars import bind_contextvars
 
 from kmsd.config.receivers import Receiver
 from kmsd.domain.errors import KmsError
@@ -21,6 +23,7 @@ from kmsd.domain.identity import Identity
 from kmsd.domain.notices import Changes, changes
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import Grants
+from kmsd.domain.records import Origin
 from kmsd.operations import get
 from kmsd.operations.context import Batch, Context
 from kmsd.operations.services import Services
@@ -45,7 +48,7 @@ from protocol.objects import ManagedObject as WireObject
 from protocol.operations.get import GetRequest
 from protocol.operations.notify import NotifyRequest
 from protocol.operations.put import PutRequest
-from protocol.versions import V2_0
+from protocol.versions import V1_4, V2_0
 
 log = structlog.get_logger("kmsd.notices")
 
@@ -144,13 +147,15 @@ class Notices:
     async def _tell(self, services: Services, listening: Listening) -> None:
         try:
             async for before, after in listening.source:
+                request = os.urandom(8).hex()
+                bind_contextvars(request=request)
                 try:
-                    payload = await _message(services, listening, before, after)
+                    payload = await _message(services, listening, before, after, request)
                 except (KmsError, StoreError) as error:
                     log.error("not told", client=listening.identity.client, uid=after.uid, cause=str(error))
                     continue
                 if payload is not None:
-                    await self._deliver(listening, _encoded(listening, payload, int(services.clock())))
+                    await self._deliver(listening, _encoded(listening, payload, int(services.clock()), request))
         finally:
             await _hang_up(listening)
 
@@ -217,12 +222,12 @@ async def _hang_up(listening: Listening) -> None:
 
 
 async def _message(
-    services: Services, listening: Listening, before: ManagedObject | None, after: ManagedObject
+    services: Services, listening: Listening, before: ManagedObject | None, after: ManagedObject, request: str
 ) -> NotifyRequest | PutRequest | None:
-    """What to tell this client, if anything."""
+    """What to tell this client, if anything; `request` is the Server Correlation Value of the message."""
     operations = listening.settings.operations
     if before is None and Operation.PUT in operations and listening.grants.covers(Operation.GET, after):
-        wire = await _exported(services, listening, after)
+        wire = await _exported(services, listening, after, request)
         if wire is not None:
             return _put(listening, after, wire)
     if Operation.NOTIFY not in operations or not listening.grants.covers(Operation.GET_ATTRIBUTES, after):
@@ -231,7 +236,7 @@ async def _message(
     return _notify(listening, after, found) if found.worth_telling else None
 
 
-async def _exported(services: Services, listening: Listening, key: ManagedObject) -> WireObject | None:
+async def _exported(services: Services, listening: Listening, key: ManagedObject, request: str) -> WireObject | None:
     """The object as a Get of this client would give it now; None where it would be refused. Audited, before it
     leaves."""
     identity = listening.identity
@@ -249,9 +254,8 @@ async def _exported(services: Services, listening: Listening, key: ManagedObject
         # It never leaves the HSM, or is Sensitive, or destroyed meanwhile: the client may ask and read why.
         return None
     done = ResponseBatchItem(operation=Operation.PUT, result_status=ResultStatus.SUCCESS)
-    record = Outcomes(services).record(
-        identity.tenant, identity.client, listening.address, Operation.PUT.name, done, (key.uid,)
-    )
+    origin = Origin(identity.tenant, identity.client, listening.address, request)
+    record = Outcomes(services).record(origin, Operation.PUT.name, done, (key.uid,))
     await services.store.commit(UnitOfWork([record]))
     return given.managed_object
 
@@ -278,8 +282,14 @@ def _notify(listening: Listening, key: ManagedObject, found: Changes) -> NotifyR
     return NotifyRequest(unique_identifier=key.uid, attributes=found.changed + deleted)
 
 
-def _encoded(listening: Listening, payload: NotifyRequest | PutRequest, now: int) -> bytes:
+def _encoded(listening: Listening, payload: NotifyRequest | PutRequest, now: int, request: str) -> bytes:
     operation = Operation.PUT if isinstance(payload, PutRequest) else Operation.NOTIFY
-    header = RequestHeader(protocol_version=listening.settings.version, time_stamp=now, batch_count=1)
+    version = listening.settings.version
+    header = RequestHeader(
+        protocol_version=version,
+        server_correlation_value=request if version >= V1_4 else None,
+        time_stamp=now,
+        batch_count=1,
+    )
     item = RequestBatchItem(operation=operation, payload=payload)
     return encode_request(RequestMessage(header=header, batch_items=(item,)))

@@ -13,7 +13,7 @@ import structlog
 from kmsd.audit import record_of
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import ManagedObject
-from kmsd.domain.records import AuditRecord
+from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations.context import Batch
 from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
@@ -32,13 +32,11 @@ class Outcomes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def record(
-        self, tenant: str, client: str, address: str, operation: str, answer: ResponseBatchItem, uids: Iterable[str]
-    ) -> AuditRecord:
+    def record(self, origin: Origin, operation: str, answer: ResponseBatchItem, uids: Iterable[str]) -> AuditRecord:
         """The audit record of one item and its answer; `uids` in order of importance."""
         reason = answer.result_reason.name if answer.result_reason is not None else None
         now = int(self._services.clock() * 1_000_000)
-        return record_of(now, tenant, client, address, operation, answer.result_status.name, reason, uids)
+        return record_of(now, origin, operation, answer.result_status.name, reason, uids)
 
     async def commit(self, batch: Batch, records: list[AuditRecord]) -> None:
         """Store the pending changes of the batch with these records, then do what may only follow.

@@ -129,5 +129,7 @@ audit = Table(
     Column("result", Text, nullable=False),
     Column("reason", Text),
     Column("detail", Text),
+    Column("server_correlation_value", Text),
+    Column("client_correlation_value", Text),
     PrimaryKeyConstraint("sequence"),
 )

@@ -26,15 +26,15 @@ INSERT_KIND_TERM = Statement(sql='INSERT INTO kind_terms (tenant, term, kind, in
 KINDS = Statement(sql='SELECT kinds.id \nFROM kinds \nWHERE kinds.tenant = ?', parameters=('tenant',))
 KINDS_WITH = Statement(sql='SELECT kind_terms.kind, kind_terms.instance \nFROM kind_terms \nWHERE kind_terms.tenant = ? AND kind_terms.term = ?', parameters=('tenant', 'term'))
 KINDS_BETWEEN = Statement(sql='SELECT kind_terms.kind \nFROM kind_terms \nWHERE kind_terms.tenant = ? AND kind_terms.term BETWEEN ? AND ?', parameters=('tenant', 'low', 'high'))
-INSERT_AUDIT = Statement(sql='INSERT INTO audit (time, tenant, client, address, operation, uid, result, reason, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', parameters=('time', 'tenant', 'client', 'address', 'operation', 'uid', 'result', 'reason', 'detail'))
-AUDIT_AFTER = Statement(sql='SELECT audit.sequence, audit.time, audit.tenant, audit.client, audit.address, audit.operation, audit.uid, audit.result, audit.reason, audit.detail \nFROM audit \nWHERE audit.sequence > ? ORDER BY audit.sequence\n LIMIT ? OFFSET 0', parameters=('sequence', 'most'))
+INSERT_AUDIT = Statement(sql='INSERT INTO audit (time, tenant, client, address, operation, uid, result, reason, detail, server_correlation_value, client_correlation_value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', parameters=('time', 'tenant', 'client', 'address', 'operation', 'uid', 'result', 'reason', 'detail', 'server_correlation_value', 'client_correlation_value'))
+AUDIT_AFTER = Statement(sql='SELECT audit.sequence, audit.time, audit.tenant, audit.client, audit.address, audit.operation, audit.uid, audit.result, audit.reason, audit.detail, audit.server_correlation_value, audit.client_correlation_value \nFROM audit \nWHERE audit.sequence > ? ORDER BY audit.sequence\n LIMIT ? OFFSET 0', parameters=('sequence', 'most'))
 RESIDENT = Statement(sql="SELECT objects.uid, objects.material \nFROM objects \nWHERE objects.tenant = ? AND objects.material_kind = 'resident'", parameters=('tenant',))
 GET_TENANT = Statement(sql='SELECT tenants.name, tenants.root, tenants.wrapped_key \nFROM tenants \nWHERE tenants.name = ?', parameters=('name',))
 INSERT_TENANT = Statement(sql='INSERT INTO tenants (name, root, wrapped_key) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', parameters=('name', 'root', 'wrapped_key'))
 PROBE = Statement(sql='SELECT count(*) AS count_1 \nFROM (SELECT 1 AS one \nFROM terms \nWHERE terms.tenant = ? AND terms.term = ?\n LIMIT 64 OFFSET 0) AS anon_1', parameters=('tenant', 'term'))
 PROBED = 64
 CREATE = (
-    'CREATE TABLE audit (\n\tsequence INTEGER NOT NULL, \n\ttime BIGINT NOT NULL, \n\ttenant TEXT NOT NULL, \n\tclient TEXT NOT NULL, \n\taddress TEXT NOT NULL, \n\toperation TEXT NOT NULL, \n\tuid TEXT, \n\tresult TEXT NOT NULL, \n\treason TEXT, \n\tdetail TEXT, \n\tCONSTRAINT pk_audit PRIMARY KEY (sequence)\n)',
+    'CREATE TABLE audit (\n\tsequence INTEGER NOT NULL, \n\ttime BIGINT NOT NULL, \n\ttenant TEXT NOT NULL, \n\tclient TEXT NOT NULL, \n\taddress TEXT NOT NULL, \n\toperation TEXT NOT NULL, \n\tuid TEXT, \n\tresult TEXT NOT NULL, \n\treason TEXT, \n\tdetail TEXT, \n\tserver_correlation_value TEXT, \n\tclient_correlation_value TEXT, \n\tCONSTRAINT pk_audit PRIMARY KEY (sequence)\n)',
     'CREATE TABLE kinds (\n\tid INTEGER NOT NULL, \n\ttenant TEXT NOT NULL, \n\tdigest BLOB NOT NULL, \n\tCONSTRAINT pk_kinds PRIMARY KEY (id)\n)',
     'CREATE UNIQUE INDEX uq_kinds_tenant_digest ON kinds (tenant, digest)',
     'CREATE TABLE tenants (\n\tname TEXT NOT NULL, \n\troot TEXT NOT NULL, \n\twrapped_key BLOB NOT NULL, \n\tCONSTRAINT pk_tenants PRIMARY KEY (name)\n)',

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmsd.audit import StoredRecord, canonical_text, parse_text, record_of
-from kmsd.domain.records import AuditRecord
+from kmsd.domain.records import AuditRecord, Origin
 
 NOW = 1_800_000_000_000_000
+ORIGIN = Origin("acme", "app", "192.0.2.1:1", "71-1", "theirs")
 texts = st.text(max_size=20)
 stored_records = st.builds(
     StoredRecord,
@@ -25,6 +26,8 @@ stored_records = st.builds(
         result=texts,
         reason=st.none() | texts,
         detail=st.none() | texts,
+        server_correlation_value=st.none() | texts,
+        client_correlation_value=st.none() | texts,
     ),
 )
 
@@ -81,11 +84,14 @@ def test_what_was_not_written_so_is_refused(line: str) -> None:
 
 
 def test_a_record_names_the_first_object_and_stays_short_whatever_was_sent() -> None:
-    one = record_of(NOW, "acme", "app", "192.0.2.1:1", "GET", "SUCCESS", None, ["first", "kek", "first"])
+    one = record_of(NOW, ORIGIN, "GET", "SUCCESS", None, ["first", "kek", "first"])
     assert (one.uid, one.detail) == ("first", "kek")
-    none = record_of(NOW, "acme", "app", "192.0.2.1:1", "QUERY", "SUCCESS", None)
+    none = record_of(NOW, ORIGIN, "QUERY", "SUCCESS", None)
     assert (none.uid, none.detail) == (None, None)
-    many = record_of(NOW, "acme", "app", "192.0.2.1:1", "LOCATE", "SUCCESS", None, map(str, range(100_000)))
+    many = record_of(NOW, ORIGIN, "LOCATE", "SUCCESS", None, map(str, range(100_000)))
     assert many.detail == " ".join(map(str, range(1, 16))) + " and 99984 more"
-    long = record_of(NOW, "acme", "app", "192.0.2.1:1", "GET", "OPERATION_FAILED", None, ["x" * 1_000_000]).uid
+    long = record_of(NOW, ORIGIN, "GET", "OPERATION_FAILED", None, ["x" * 1_000_000]).uid
     assert long == "x" * 128 + "…"
+    assert (one.server_correlation_value, one.client_correlation_value) == ("71-1", "theirs")
+    called = record_of(NOW, ORIGIN._replace(client_correlation_value="x" * 1_000_000), "GET", "SUCCESS", None)
+    assert called.client_correlation_value == "x" * 128 + "…"

@@ -6,7 +6,7 @@ from typing import Any
 
 from protocol.enums import CancellationResult, ResultReason, ResultStatus
 from tests.interop.conftest import App
-from tests.interop.pykmip import Reason, attribute, enums, payloads, refused, sent
+from tests.interop.pykmip import Reason, attribute, enums, messages, payloads, primitives, refused, sent
 
 Operation = enums.Operation
 
@@ -51,3 +51,17 @@ def test_nothing_is_pending(app: App) -> None:
     # KMIP 1.4 §4.27: a value that "did not match" has a Cancellation Result, it is no failure.
     cancelled = _done(app, Operation.CANCEL, payloads.CancelRequestPayload(b"never given out"))
     assert cancelled.cancellation_result == CancellationResult.UNAVAILABLE
+
+
+def test_its_own_reader_takes_a_server_correlation_value(app: App) -> None:
+    item = messages.RequestBatchItem(
+        operation=primitives.Enumeration(enums.Operation, Operation.QUERY, tag=enums.Tags.OPERATION),
+        request_payload=payloads.QueryRequestPayload([enums.QueryFunction.QUERY_OPERATIONS]),
+    )
+    proxy = app.client.proxy
+    proxy._send_message(proxy._build_request_message(None, [item]))
+    read = messages.ResponseMessage()
+    read.read(proxy._receive_message(), app.version)
+    given = read.response_header.server_correlation_value
+    assert (given is not None) == (app.version.value >= enums.KMIPVersion.KMIP_1_4.value)
+    assert given is None or given.value.count("-") == 1

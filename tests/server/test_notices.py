@@ -16,6 +16,7 @@ from kmsd.server.dispatcher import Dispatcher
 from kmsd.server.notices import Listening, Notices
 from protocol.attributes import Attribute, AttributeReference
 from protocol.enums import BatchErrorContinuationOption, ObjectType, Operation, PutFunction, ResultStatus, State
+from protocol.message import decode_request
 from protocol.names import Tag
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
@@ -91,6 +92,10 @@ async def test_a_new_object_is_put_with_its_attributes(watched: Watched, version
     assert seen["Unique Identifier"] == uid
     assert seen["Object Type"] == ObjectType.SYMMETRIC_KEY
     assert seen["State"] == State.PRE_ACTIVE
+    [record] = [record for _, record in watched.server.store.audit_after(0) if record.operation == "PUT"]
+    header = decode_request(watched.listener.frames[0]).header
+    assert header.server_correlation_value == (record.server_correlation_value if version >= V1_4 else None)
+    assert record.server_correlation_value
 
 
 async def test_a_changed_attribute_is_told_with_the_date_of_the_change(watched: Watched) -> None:
