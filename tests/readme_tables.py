@@ -10,9 +10,11 @@ from pathlib import Path
 from kmsd.operations import HANDLERS
 from kmsd.operations.declined import DECLINED
 from kmsd.operations.profiles import PROFILES
-from protocol.enums import XML_NAMES, Operation, ProfileName
+from kmsd.server.identity import DECLINED as DECLINED_CREDENTIALS
+from protocol.enums import XML_NAMES, CredentialType, Operation, ProfileName
 from protocol.member_names import names_of
 from protocol.operations import OPERATIONS
+from protocol.structures import CREDENTIAL_VALUES
 from protocol.versions import SUPPORTED
 from tests.conformance.cases import all_cases
 from tests.conformance.exceptions import EXCEPTIONS
@@ -21,6 +23,11 @@ from tests.shared import SHARED
 README = Path(__file__).parent.parent / "README.md"
 NEEDS = {"Interop": "where the tenant says `interop: true`", "Certify": "with a certificate authority"}
 NEEDS["ReCertify"] = NEEDS["Certify"]
+TAKEN = {
+    CredentialType.USERNAME_AND_PASSWORD: "where the client or user is declared with a `password`",
+    CredentialType.DEVICE: "where it is declared with a `device`: all of the declared fields must be right",
+    CredentialType.TICKET: "of Login and Delegated Login, in place of another credential",
+}
 
 
 def operations() -> Iterator[str]:
@@ -37,6 +44,14 @@ def operations() -> Iterator[str]:
         if operation in DECLINED:
             note = f"**not served**: {DECLINED[operation]}"
         yield f"| {name} | {versions} | {note} |".replace("|  |", "| |")
+
+
+def credentials() -> Iterator[str]:
+    yield "| credential | |"
+    yield "| --- | --- |"
+    for kind in CREDENTIAL_VALUES:
+        name = kind.name.replace("_", " ").title().replace(" And ", " and ")
+        yield f"| {name} | {TAKEN[kind] if kind in TAKEN else f'**not taken**: {DECLINED_CREDENTIALS[kind]}'} |"
 
 
 def cases() -> Iterator[str]:
@@ -76,7 +91,7 @@ def profiles() -> Iterator[str]:
         yield f"| {base} | {', '.join(sorted(about))} | {prefix} |"
 
 
-TABLES = {"operations": operations, "exceptions": exceptions, "profiles": profiles}
+TABLES = {"credentials": credentials, "operations": operations, "exceptions": exceptions, "profiles": profiles}
 if SHARED is not None:
     TABLES["cases"] = cases
 

@@ -24,9 +24,10 @@ from kmsd.operations.attempts import Attempts
 from kmsd.operations.tickets import Entry, Tickets
 from kmsd.server.connections import Refused
 from kmsd.server.notices import Listening
-from protocol.enums import ResultReason
+from protocol.enums import CredentialType, ResultReason
 from protocol.message import Authentication
 from protocol.structures import AttestationCredential, DeviceCredential, TicketCredential, UsernameAndPassword
+from protocol.structures import Credential as WireCredential
 
 
 class Shown(NamedTuple):
@@ -77,7 +78,12 @@ class Authenticated(NamedTuple):
 
 
 _NEEDED = "a Username and Password or Device credential"
-_UNUSED = "{} credentials are not used here: " + _NEEDED + " is needed"
+DECLINED: Mapping[CredentialType, str] = {
+    CredentialType.ATTESTATION: "what software a client may run is declared nowhere, so no proof of it can be checked",
+    CredentialType.ONE_TIME_PASSWORD: "for its codes the server would have to keep a secret that makes them",
+    CredentialType.HASHED_PASSWORD: "for it the server would have to keep passwords in a form that opens as they do",
+}
+"""Kinds of credentials that nobody here verifies, with the reason that a refusal gives."""
 
 _STRANGER = "no client of any tenant has this certificate"
 _SHOWN_SUBJECT = 200
@@ -186,11 +192,13 @@ class Peers:
             if isinstance(value, TicketCredential):
                 tickets.append(value.ticket)
             elif isinstance(value, AttestationCredential):
-                raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, "attestation is not verified by this server")
+                # No operation requires it, or Attestation Required and Failed would be the reasons (KMIP 1.4 §11.1).
+                # Not even beside a certificate is it passed over: who attests must not think that it was believed.
+                raise KmsError(ResultReason.FEATURE_NOT_SUPPORTED, _declined(credential))
             elif looked_at:
                 if not isinstance(value, UsernameAndPassword | DeviceCredential):
-                    kind = credential.credential_type.name.replace("_", " ").title()
-                    raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, _UNUSED.format(kind))
+                    what = f"{_NEEDED} is needed: {_declined(credential)}"
+                    raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, what)
                 shown = await self._checked(peer, value, now)
                 if proven is not None and proven != shown:
                     # "If multiple Credential structures are provided then they must ALL be satisfied" (2.1 §9.4).
@@ -242,6 +250,12 @@ class Peers:
         name = credential.username if isinstance(credential, UsernameAndPassword) else ""
         host = peer.address.rpartition(":")[0]
         return peer.known.identity, host, hashlib.sha256(name.encode()).digest()
+
+
+def _declined(credential: WireCredential) -> str:
+    kind = credential.credential_type
+    name = kind.name.replace("_", " ").title()
+    return f"{name} credentials are not taken: {DECLINED.get(kind, 'nobody here knows this kind')}"
 
 
 def _sans(certificate: x509.Certificate) -> list[str]:

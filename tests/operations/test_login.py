@@ -9,7 +9,7 @@ import pytest
 from kmsd.config.passwords import hash_password
 from kmsd.config.tenants import KnownClient
 from kmsd.domain.identity import Identity
-from kmsd.server.identity import Peer
+from kmsd.server.identity import DECLINED, Peer
 from protocol.enums import (
     AttestationType,
     CredentialType,
@@ -24,6 +24,7 @@ from protocol.names import Tag
 from protocol.operations.discover_versions import DiscoverVersionsRequest
 from protocol.operations.login import LoginRequest
 from protocol.structures import (
+    CREDENTIAL_VALUES,
     AttestationCredential,
     Credential,
     DeviceCredential,
@@ -36,7 +37,7 @@ from protocol.structures import (
     UsernameAndPassword,
 )
 from protocol.ttlv import Item, ItemType
-from protocol.versions import V2_0, V2_1
+from protocol.versions import V1_2, V1_4, V2_0, V2_1, ProtocolVersion
 from tests.operations.conftest import NOW, Caller, Server, tenant_settings
 from tests.operations.requests import attributes, create
 
@@ -215,6 +216,28 @@ async def test_other_credentials_open_nothing(
     authentication = with_credential(kind, value)
     assert await reason(secured, create(), authentication) == needed
     assert await reason(server.caller("bank", version=V2_1), create(), authentication) == unneeded
+
+
+@pytest.mark.parametrize("version", [V1_2, V1_4, V2_1], ids=str)
+async def test_attestation_is_refused_in_every_version_that_has_it_and_says_why(
+    server: Server, version: ProtocolVersion
+) -> None:
+    attested = with_credential(CredentialType.ATTESTATION, ATTESTATION)
+    for capable in (None, True, False):
+        answer = await server.caller("bank", version=version).batch(
+            [create()], authentication=attested, attestation_capable_indicator=capable
+        )
+        [item] = answer.batch_items
+        assert item.result_reason == ResultReason.FEATURE_NOT_SUPPORTED
+        assert "Attestation credentials are not taken: what software" in (item.result_message or "")
+    # Who can attest and does not is served: no operation requires it.
+    able = await server.caller("bank", version=version).batch([create()], attestation_capable_indicator=True)
+    assert able.batch_items[0].result_status == ResultStatus.SUCCESS
+
+
+def test_every_kind_of_credential_is_taken_or_declined_with_a_reason() -> None:
+    taken = {CredentialType.USERNAME_AND_PASSWORD, CredentialType.DEVICE, CredentialType.TICKET}
+    assert set(DECLINED) == set(CREDENTIAL_VALUES) - taken
 
 
 async def test_what_is_made_with_a_ticket_belongs_to_its_client(app: Caller, server: Server) -> None:
