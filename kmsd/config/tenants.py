@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from kmsd.config.authority import CertificateAuthority
 from kmsd.config.key_service import DeclaredCmk, KeyService
@@ -19,7 +19,7 @@ from kmsd.config.receivers import Receiver
 from kmsd.config.sizes import CURVE_LENGTHS, LONGEST_KEY, SAFE_ALGORITHMS, Sizes
 from kmsd.config.values import Label, Strict, choice, named, not_empty
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
-from kmsd.domain.algorithms import EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
+from kmsd.domain.algorithms import DECRYPTING, EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.declared_keys import Declaration
 from kmsd.domain.identity import Identity
 from kmsd.domain.objects import ProtectionLevel
@@ -232,6 +232,8 @@ class Tenant(Strict):
     roles: dict[Label, Annotated[tuple[RoleEntry, ...], AfterValidator(not_empty)]] = Field(default_factory=dict)
     clients: dict[Label, Client] = Field(default_factory=dict)
     algorithms: dict[Algorithm, Sizes] = Field(default_factory=lambda: dict(SAFE_ALGORITHMS))
+    legacy_encryption: tuple[Algorithm, ...] = ()
+    """Those of the algorithms that encrypt though they should only decrypt what is old: DES3."""
     quotas: Quotas = Quotas()
     interop: bool = False
     """Serve the Interop operation, which only test servers have (KMIP 2.1 §6.1.26)."""
@@ -241,6 +243,19 @@ class Tenant(Strict):
     certificate_authority: CertificateAuthority | None = None
     trust_anchors: tuple[Label, ...] = ()
     """Names of the tenant's certificates at which a chain that Validate is given may end, beside its authority's."""
+
+    @field_validator("legacy_encryption")
+    @classmethod
+    def _legacy(cls, given: tuple[CryptographicAlgorithm, ...]) -> tuple[CryptographicAlgorithm, ...]:
+        if other := [algorithm for algorithm in given if algorithm not in DECRYPTING]:
+            raise ValueError(f"{other[0].name}: of what is offered, only DES3 needs leave to encrypt")
+        return given
+
+    @model_validator(mode="after")
+    def _legacy_is_allowed(self) -> Tenant:
+        if not set(self.legacy_encryption) <= set(self.algorithms):
+            raise ValueError("legacy_encryption names an algorithm that is not in `algorithms`")
+        return self
 
     @model_validator(mode="after")
     def _cmks(self) -> Tenant:
@@ -271,6 +286,7 @@ class Tenant(Strict):
             trust_anchors=self.trust_anchors,
             curves={algorithm: sizes.curves for algorithm, sizes in self.algorithms.items() if sizes.curves},
             keys=self.key_service.rules,
+            legacy_encryption=frozenset(self.legacy_encryption),
         )
 
 

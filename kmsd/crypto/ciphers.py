@@ -31,8 +31,6 @@ class Cipher(NamedTuple):
     sizes: frozenset[int]
     """Bits of the key material."""
     modes: frozenset[Mode]
-    encrypts: bool = True
-    """False: only what is old is decrypted."""
 
 
 CIPHERS: dict[Algorithm, Cipher] = {
@@ -43,8 +41,7 @@ CIPHERS: dict[Algorithm, Cipher] = {
         frozenset({Mode.ECB, Mode.CBC, Mode.CTR, Mode.GCM, Mode.CCM, Mode.XTS}),
     ),
     Algorithm.SM4: Cipher(16, frozenset({128}), frozenset({Mode.ECB, Mode.CBC, Mode.CTR, Mode.GCM})),
-    # NIST SP 800-131A: disallowed for encryption since 2024.
-    Algorithm.DES3: Cipher(8, frozenset({128, 192}), frozenset({Mode.ECB, Mode.CBC}), encrypts=False),
+    Algorithm.DES3: Cipher(8, frozenset({128, 192}), frozenset({Mode.ECB, Mode.CBC})),
     Algorithm.CHACHA20: Cipher(64, frozenset({256}), frozenset()),
     Algorithm.CHACHA20_POLY1305: Cipher(64, frozenset({256}), frozenset({Mode.AEAD})),
 }

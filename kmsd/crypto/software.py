@@ -18,7 +18,7 @@ from kmsd.crypto.errors import InvalidParametersError, KeyMaterialError, Unsuppo
 from kmsd.crypto.holdings import Holdings
 from kmsd.crypto.provider import Capabilities, Derivation, Encrypted, KeyReference, NewKey, Stream
 from kmsd.crypto.sealing import Sealing
-from kmsd.domain.algorithms import CURVE_BY_LENGTH, FIXED_LENGTHS
+from kmsd.domain.algorithms import CURVE_BY_LENGTH, DECRYPTING, FIXED_LENGTHS
 from kmsd.domain.objects import Material, ProtectionLevel
 from kmsd.domain.usage import KeyUse, Purpose
 from protocol import vendor
@@ -291,7 +291,7 @@ class SoftwareProvider:
 
     def _cipher(self, use: KeyUse) -> ciphers.CipherScheme:
         scheme = ciphers.cipher_scheme(use.parameters, use.algorithm)
-        if use.purpose is Purpose.ENCRYPT and not ciphers.CIPHERS[scheme.algorithm].encrypts:
+        if use.purpose is Purpose.ENCRYPT and scheme.algorithm in DECRYPTING and not use.legacy:
             raise UnsupportedError(f"{scheme.algorithm.name} keys decrypt what is old, and encrypt nothing new")
         return scheme
 

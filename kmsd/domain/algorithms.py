@@ -21,6 +21,10 @@ FIXED_LENGTHS: dict[Algorithm, int] = {
 """Key pairs of one length only: that of the field, and for lattices that of the encoded public key (FIPS 203 table 3,
 FIPS 204 table 2), since KMIP wants bits of a key and these have no field."""
 
+DECRYPTING = frozenset({Algorithm.DES3})
+"""Algorithms that decrypt what is old, and encrypt only where a tenant says so: NIST SP 800-131A disallows 3DES for
+encryption since 2024."""
+
 IMPLIED_CURVES: dict[Algorithm, RecommendedCurve] = {
     Algorithm.SM2: vendor.SM2P256V1,
     Algorithm.ED25519: RecommendedCurve.CURVE25519,

@@ -70,6 +70,8 @@ class TenantPolicy:
     curves: Mapping[CryptographicAlgorithm, frozenset[RecommendedCurve]] = field(default_factory=dict)
     """The curves allowed for an algorithm: P-256 and secp256k1 have one length. All, where it is not listed."""
     keys: KeyRules = field(default_factory=KeyRules)
+    legacy_encryption: frozenset[CryptographicAlgorithm] = frozenset()
+    """Algorithms that encrypt for this tenant though by now they should only decrypt what is old."""
 
 
 class Grants:

@@ -70,10 +70,14 @@ class KeyUse(NamedTuple):
     protection: ProtectionLevel
     material: Material
     format: KeyFormatType | None = None
+    legacy: bool = False
+    """Whether the tenant lets an algorithm encrypt that by now only decrypts."""
 
 
-def permit(key: ManagedObject, purpose: Purpose, parameters: CryptographicParameters, now: int) -> KeyUse:
-    """Check state, usage mask and dates, and give the permit; `now` in POSIX seconds.
+def permit(
+    key: ManagedObject, purpose: Purpose, parameters: CryptographicParameters, now: int, *, legacy: bool = False
+) -> KeyUse:
+    """Check state, usage mask and dates, and give the permit; `now` in POSIX seconds. `legacy` as in the permit.
 
     Raises KmsError: Wrong Key Lifecycle State, Incompatible Cryptographic Usage Mask, Object Destroyed,
     Key Value Not Present.
@@ -105,6 +109,7 @@ def permit(key: ManagedObject, purpose: Purpose, parameters: CryptographicParame
         protection=key.protection,
         material=key.material,
         format=key.material.format,
+        legacy=legacy,
     )
 
 

@@ -148,7 +148,8 @@ def permit(ctx: Context, key: ManagedObject, purpose: Purpose, parameters: Crypt
     uid = cmks.cmk_of(key)
     if uid is not None:
         check_version(ctx, uid, key, purpose)
-    return usage.permit(key, purpose, parameters, ctx.now)
+    legacy = key.algorithm in ctx.tenant.policy.legacy_encryption
+    return usage.permit(key, purpose, parameters, ctx.now, legacy=legacy)
 
 
 def check_version(ctx: Context, uid: str, key: ManagedObject, purpose: Purpose) -> None:

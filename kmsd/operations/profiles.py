@@ -107,6 +107,7 @@ PROFILES: tuple[Profile, ...] = (
             V2_1: Name.TAPE_LIBRARY_SERVER,
         },
     ),
+    Profile("BL-M", {V2_1: Name.BASELINE_SERVER}, (Algorithm.AES, Algorithm.RSA, Algorithm.DSA)),
     Profile("AX-M", {V2_1: Name.AESXTS_SERVER}),
     Profile("QS-M", {V2_1: Name.QUANTUM_SAFE_SERVER}, ()),
     Profile(

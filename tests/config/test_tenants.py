@@ -43,6 +43,17 @@ def test_a_tenant_that_says_little_has_a_closed_and_safe_policy() -> None:
         assert weak not in policy.algorithms
 
 
+def test_legacy_encryption_is_no_one_s_unless_it_is_given_apart() -> None:
+    allowed = {"DES3": "*", "AES": "*"}
+    assert tenant(algorithms=allowed).policy.legacy_encryption == frozenset()
+    policy = tenant(algorithms=allowed, legacy_encryption=("DES3",)).policy
+    assert policy.legacy_encryption == {CryptographicAlgorithm.DES3}
+    with pytest.raises(ValidationError, match="not in `algorithms`"):
+        tenant(legacy_encryption=("DES3",))
+    with pytest.raises(ValidationError, match="AES: of what is offered, only DES3 needs leave to encrypt"):
+        tenant(algorithms=allowed, legacy_encryption=("AES",))
+
+
 def test_roles_become_permissions() -> None:
     entries = (
         {"operations": ("CreateKeyPair", "Get"), "object_types": ("SymmetricKey",), "names": ("app-*",)},

@@ -36,10 +36,6 @@ _NAMELESS = KnownException(
 _ANOTHER_PART = KnownException(
     "asks for part 4 and prints the identifier of part 1", r"UniqueIdentifier: \$UNIQUE_IDENTIFIER_1 is not", 5
 )
-_CHECK = KnownException(
-    "a refused Check returns the attributes that caused it (2.1 §6.1.7)",
-    r"^BatchItem\[\d\]/ResponsePayload: not in the test case$",
-)
 _WRAPS_ONLY = KnownException(
     "opens a key under one whose Cryptographic Usage Mask says Wrap Key alone: what the mask does not say SHALL NOT be "
     "performed (1.4 §3.19), else who may only wrap could read what others have wrapped",
@@ -74,14 +70,6 @@ EXCEPTIONS: Mapping[str, KnownException] = {
     **{f"TC-OTP-{number}-14": _PAD for number in (1, 2, 5)},
     "TC-WRAP-2-14": _WRAPS_ONLY,
     "TC-WRAP-3-14": replace(_WRAPS_ONLY, step=4),
-    "TC-STREAM-ENC-2-14": KnownException(
-        "encrypts with 3DES; here it only decrypts what is old (NIST SP 800-131A disallows more since 2024)",
-        "ResultStatus",
-        1,
-        ends=True,
-    ),
-    "BL-M-2-21": _CHECK,
-    "BL-M-3-21": _CHECK,
     "TC-95-10": KnownException("leases of 16 s; here they take an hour, as in TC-95-12", "LeaseTime"),
     "TC-134-10": KnownException(
         "numbers the links and names of the new certificate the other way round than TC-134-12 does",

@@ -184,6 +184,7 @@ def configuration(
             "roles": _ROLES,
             "clients": {"client": client_of(name, path.parent, listeners)},
             "algorithms": dict.fromkeys(ALGORITHMS, "*"),
+            "legacy_encryption": ["DES3"],
             "interop": True,
             **protection,
             **authority_of(name),

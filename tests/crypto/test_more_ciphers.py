@@ -151,7 +151,6 @@ def test_3des_keys_are_made_with_odd_parity(software: SoftwareProvider, length: 
 CHOICES: list[tuple[Algorithm, Parameters, int]] = [
     (algorithm, Parameters(block_cipher_mode=mode, padding_method=padding), size)
     for algorithm, cipher in CIPHERS.items()
-    if cipher.encrypts
     for mode in cipher.modes or {None}
     for padding in ((PaddingMethod.PKCS5,) if mode in (Mode.ECB, Mode.CBC) else (None,))
     for size in cipher.sizes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,11 @@ async def test_3des_is_for_tenants_that_allow_it(
         assert await caller.refused(asked) == reason
         old = DecryptRequest(unique_identifier=uid, data=bytes(8), cryptographic_parameters=parameters)
         assert len((await caller.call(old)).data) == 8
+    # Leave to encrypt is given apart from leave to have such keys.
+    server.change("modern", tenant_settings(algorithms=dict.fromkeys(ALLOWED, "*"), legacy_encryption=("DES3",)))
+    caller = server.caller("modern", version=version)
+    encrypted = (await caller.call(asked)).data
+    assert (await caller.call(replace(old, data=encrypted))).data == bytes(8)
     refused = server.caller("acme", version=version)
     asked_of_acme = requests.create(algorithm=Algorithm.DES3, length=168)
     assert await refused.refused(asked_of_acme) == ResultReason.PERMISSION_DENIED

@@ -132,6 +132,21 @@ async def test_a_failed_check_tells_what_it_failed_for_and_no_more(app: Caller, 
     assert item.payload == CheckResponse(cryptographic_usage_mask=usage, lease_time=lease)
 
 
+@pytest.mark.parametrize("version", SUPPORTED, ids=str)
+async def test_a_failed_check_is_told_once_where_its_reason_tells(app: Caller, version: ProtocolVersion) -> None:
+    limits = UsageLimits(usage_limits_total=1, usage_limits_unit=Unit.BYTE)
+    uid = (await app.call(create(Attribute("Usage Limits", limits)))).unique_identifier
+    for cause, named in (
+        ({"cryptographic_usage_mask": CryptographicUsageMask.SIGN}, True),
+        ({"usage_limits_count": 2}, True),
+        ({"lease_time": 1 << 30}, False),
+        ({"cryptographic_usage_mask": CryptographicUsageMask.SIGN, "usage_limits_count": 2}, False),
+    ):
+        [item] = (await app.at(version).batch([CheckRequest(unique_identifier=uid, **cause)])).batch_items
+        assert item.result_status == ResultStatus.OPERATION_FAILED
+        assert item.payload == (None if named and version >= V2_0 else CheckResponse(**cause))
+
+
 async def test_a_failed_check_empties_the_id_placeholder(app: Caller) -> None:
     sign = CheckRequest(cryptographic_usage_mask=CryptographicUsageMask.SIGN)
 
