@@ -154,7 +154,12 @@ _ROLES: Mapping[str, object] = {
     "owner": [{"operations": "*"}],
     "creator": [{"operations": "*", "own": True}],
     "finder": [{"operations": ["Register", "Locate", "GetAttributes"]}],
+    "taker": [{"operations": ["RNGRetrieve"]}],
 }
+
+
+# Cases that ask for what their client may not do.
+_LESS = {"tc-otp-4-": "finder", "cs-rng-o-4-": "taker"}
 
 
 def client_of(tenant: str, directory: Path, listeners: Mapping[str, Listener]) -> dict[str, object]:
@@ -165,8 +170,9 @@ def client_of(tenant: str, directory: Path, listeners: Mapping[str, Listener]) -
                 "certificate": {"common_name": tenant},
                 "users": {name: {**user, "roles": ["creator"]} for name, user in users.items()},
             }
-    if "tc-otp-4-" in tenant:
-        client["roles"] = ["finder"]
+    for case, role in _LESS.items():
+        if case in tenant:
+            client["roles"] = [role]
     if tenant in listeners:
         client["listener"] = setting(listeners[tenant], tenant, directory, HOST)
     return client
