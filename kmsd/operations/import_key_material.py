@@ -11,7 +11,7 @@ from kmsd.operations import key_material
 from kmsd.operations.addressing import load_cmk, save_cmk
 from kmsd.operations.context import Context
 from kmsd.operations.destroy import destroy_material
-from kmsd.operations.key_versions import parts, unmade, version
+from kmsd.operations.key_versions import parts, public_half, unmade, version
 from kmsd.operations.new_objects import check_quota
 from protocol.enums import LinkType
 from protocol.operations.import_key_material import ImportKeyMaterialRequest, ImportKeyMaterialResponse
@@ -44,13 +44,12 @@ def _target(ctx: Context, cmk: Cmk) -> list[ManagedObject]:
     """The one version; of a pair the private key and the public one."""
     if cmk.primary is not None:
         key = version(ctx, cmk.primary)
-        public = rekey.linked(key, LinkType.PUBLIC_KEY_LINK)
-        return [key] if public is None else [key, version(ctx, public)]
+        return [key, public_half(ctx, cmk, key)] if cmk.spec.pair else [key]
     check_quota(ctx, 2 if cmk.spec.pair else 1)
     key, *halves = (unmade(ctx, cmk, kind, mask) for kind, mask in parts(cmk))
     # It was somewhere else before.
     key = key.set_all({"Always Sensitive": False, "Never Extractable": False})
     if not halves:
         return [key]
-    public_half = rekey.link(halves[0], LinkType.PRIVATE_KEY_LINK, key.uid)
-    return [rekey.link(key, LinkType.PUBLIC_KEY_LINK, public_half.uid), public_half]
+    half = rekey.link(halves[0], LinkType.PRIVATE_KEY_LINK, key.uid)
+    return [rekey.link(key, LinkType.PUBLIC_KEY_LINK, half.uid), half]

@@ -39,6 +39,18 @@ def version(ctx: Context, uid: str) -> ManagedObject:
     return lifecycle.advance(found, ctx.now)
 
 
+def public_half(ctx: Context, cmk: Cmk, private: ManagedObject) -> ManagedObject:
+    """The public key of a version that is a pair. Raises KmsError Object Not Found: none, or none of this CMK.
+
+    The link to it is the client's to change, and nobody asks what the client may do to the object that it names.
+    """
+    uid = rekey.linked(private, LinkType.PUBLIC_KEY_LINK)
+    public = version(ctx, uid) if uid is not None else None
+    if public is None or not is_half(public) or cmks.cmk_of(public) != cmk.uid:
+        raise KmsError(ResultReason.OBJECT_NOT_FOUND, "the key has no public key")
+    return public
+
+
 def objects_of(ctx: Context, cmk: Cmk) -> list[ManagedObject]:
     """All versions, destroyed ones too, newest first; of a pair both halves, the private key first."""
     query = LocateQuery(ctx.tenant.name, (cmks.CMK_ID.attribute(cmk.uid),), storage_status_mask=_EVERYWHERE)
@@ -146,10 +158,7 @@ async def rotate(ctx: Context, cmk: Cmk, asked: Sequence[AttributeSet] = ()) -> 
     check_quota(ctx, 2 if cmk.spec.pair else 1)
     old = [version(ctx, cmk.primary)]
     if cmk.spec.pair:
-        public = rekey.linked(old[0], LinkType.PUBLIC_KEY_LINK)
-        if public is None:
-            raise KmsError(ResultReason.OBJECT_NOT_FOUND, "the key has no public key")
-        old.append(version(ctx, public))
+        old.append(public_half(ctx, cmk, old[0]))
     for wanted in asked:
         check_asked(wanted)
     wanted_of = asked or [AttributeSet()] * len(old)

@@ -51,8 +51,7 @@ _PAD = KnownException(
     ends=True,
 )
 _SEEDED = KnownException(
-    "RNG Seed takes all bytes, or 16; here it takes none, as CS-RNG-O-3 has it: the generators are the kernel's and the "
-    "token's",
+    "RNG Seed takes all bytes, or 16; here it takes none, as in CS-RNG-O-3: no client stirs the generators of others",
     "DataLength",
     0,
 )
