@@ -19,8 +19,12 @@ from kmsd.server.admission import OPEN_TO_ALL
 from kmsd.storage.store import Store
 from protocol.attributes import Attribute, AttributeReference, Template
 from protocol.enums import (
+    BatchErrorContinuationOption,
     CryptographicAlgorithm,
+    KeyWrapType,
     LinkType,
+    ObjectType,
+    OpaqueDataType,
     Operation,
     RecommendedCurve,
     ResultReason,
@@ -28,10 +32,12 @@ from protocol.enums import (
     StorageStatusMask,
     UniqueIdentifier,
 )
+from protocol.objects import OpaqueObject
 from protocol.operations.add_attribute import AddAttributeRequest
 from protocol.operations.cancel import CancelRequest
 from protocol.operations.delete_attribute import DeleteAttributeRequest
 from protocol.operations.get_public_key import GetPublicKeyRequest
+from protocol.operations.import_ import ImportRequest
 from protocol.operations.locate import LocateRequest
 from protocol.operations.login import LoginRequest
 from protocol.operations.logout import LogoutRequest
@@ -64,7 +70,15 @@ ROLES = {
         {"operations": ("CreateSplitKey",), "object_types": ("SplitKey",)},
     ),
     "opaque": ({"operations": "*", "object_types": ("OpaqueObject",)},),
+    # Finds everything, and may use what it has made itself.
+    "owner": ({"operations": "*", "own": True}, {"operations": ("Locate",)}),
+    "locator": ({"operations": ("Locate",)},),
 }
+Stop, Continue, Undo = (
+    BatchErrorContinuationOption.STOP,
+    BatchErrorContinuationOption.CONTINUE,
+    BatchErrorContinuationOption.UNDO,
+)
 DENIED, MISSING = ResultReason.PERMISSION_DENIED, ResultReason.OBJECT_NOT_FOUND
 OPERATIONS = pytest.mark.parametrize("operation", HANDLERS, ids=lambda operation: operation.name)
 EVERY_PLACE = PLACES + KEY_SERVICE
@@ -205,14 +219,49 @@ async def test_another_tenant_s_object_is_as_one_that_is_not_there(
 async def test_a_role_for_some_names_does_not_reach_others(
     server: Server, finder: Caller, mine: dict[str, str], theirs: dict[str, str], place: Place
 ) -> None:
+    """Nor does one that only finds them, in whatever company the operation comes."""
+    before = everything(server)
+    find = located(f"theirs-{place.kind}")
+    locator = server.caller(name="locator", version=V2_1)
+    for how, reference in ways(place, theirs[place.kind]):
+        for caller, option in ((finder, Stop), (locator, Stop), (locator, Continue), (locator, Undo)):
+            items = (await caller.batch([find, place.request(reference, mine), find], option)).batch_items
+            if not place.text_only and option != Undo:
+                assert items[0].payload.unique_identifiers == (theirs[place.kind],)  # type: ignore[attr-defined]
+            assert items[1].result_reason == DENIED, how
+    assert everything(server) == before
+
+
+@EVERYWHERE
+async def test_a_role_for_one_s_own_does_not_reach_others(server: Server, theirs: dict[str, str], place: Place) -> None:
+    owner = server.caller(name="owner", version=V2_1)
+    own = await objects(owner, "mine")
     before = everything(server)
     find = located(f"theirs-{place.kind}")
     for how, reference in ways(place, theirs[place.kind]):
-        items = (await finder.batch([find, place.request(reference, mine)])).batch_items
-        if not place.text_only:
-            assert items[0].payload.unique_identifiers == (theirs[place.kind],)  # type: ignore[attr-defined]
+        items = (await owner.batch([find, place.request(reference, own)])).batch_items
         assert items[1].result_reason == DENIED, how
     assert everything(server) == before
+    [item] = (await owner.batch([place.request(own[place.kind], own)])).batch_items
+    assert (item.result_status == ResultStatus.SUCCESS) == place.whole
+
+
+async def test_an_object_is_not_replaced_by_one_of_another_type(server: Server, mine: dict[str, str]) -> None:
+    """Who may import opaque objects may not put one in the place of a key."""
+    before = everything(server)
+    opaque = OpaqueObject(opaque_data_type=OpaqueDataType(0x80000001), opaque_data_value=b"nothing")
+    caller = server.caller(name="opaque", version=V2_1)
+    for uid in (mine["key"], mine["certificate"], mine["archived"]):
+        request = ImportRequest(
+            unique_identifier=uid,
+            object_type=ObjectType.OPAQUE_OBJECT,
+            replace_existing=True,
+            key_wrap_type=KeyWrapType.NOT_WRAPPED,
+            managed_object=opaque,
+        )
+        assert await caller.refused(request) == DENIED
+    assert everything(server) == before
+    assert await caller.call(replace(request, unique_identifier="new"))
 
 
 @EVERYWHERE

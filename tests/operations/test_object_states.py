@@ -10,13 +10,15 @@ import pytest
 from kmsd.domain import lifecycle
 from kmsd.domain.objects import ManagedObject
 from kmsd.storage.work import UnitOfWork
-from protocol.enums import ResultReason, State
+from protocol.attributes import Attribute
+from protocol.enums import ResultReason, State, StorageStatusMask
+from protocol.operations.locate import LocateRequest
 from protocol.versions import V2_1
 from tests.operations.conftest import NOW, Server
 from tests.operations.key_service_places import KEY_SERVICE
 from tests.operations.own_objects import objects
 from tests.operations.places import PLACES, Place
-from tests.operations.test_authorisation import server
+from tests.operations.test_authorisation import server, ways
 
 __all__ = ["server"]
 
@@ -68,6 +70,14 @@ def in_states(key: ManagedObject) -> list[ManagedObject]:
     return [waiting, *others, lifecycle.destroy(others[1], NOW), lifecycle.archive(online, NOW)]
 
 
+def found(uid: str) -> LocateRequest:
+    everywhere = StorageStatusMask.ON_LINE_STORAGE | StorageStatusMask.ARCHIVAL_STORAGE
+    return LocateRequest(
+        attributes=(Attribute("Unique Identifier", uid),),
+        storage_status_mask=everywhere | StorageStatusMask.DESTROYED_STORAGE,
+    )
+
+
 PLACES_OF_OBJECTS = [place for place in PLACES + KEY_SERVICE if place.kind not in OF_CMKS]
 
 
@@ -88,7 +98,13 @@ async def test_an_object_is_taken_in_these_states(server: Server, place: Place) 
             assert stored is not None
             work.update(replace(changed if key is target else key, version=stored.version))
         await server.store.commit(work)
-        [item] = (await app.batch([place.request(target.uid, {**own, "prefix": f"mine-{number}"})])).batch_items
+        named = {**own, "prefix": f"mine-{number}"}
+        if expected[number] != "+":
+            # Nor is it taken by another way to name it, in a batch.
+            for _, reference in ways(place, target.uid)[1:]:
+                items = (await app.batch([found(target.uid), place.request(reference, named)])).batch_items
+                assert items[1].result_reason in REASONS[expected[number]], reference
+        [item] = (await app.batch([place.request(target.uid, named)])).batch_items
         answers.append(item.result_reason)
     assert [answer in REASONS[letter] for answer, letter in zip(answers, expected, strict=True)] == [True] * 6, answers
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from pkcs11 import Attribute as TokenAttribute
 from structlog.testing import capture_logs
 
@@ -30,6 +31,7 @@ from protocol.enums import (
     PKCS11ReturnCode,
     ResultReason,
     ResultStatus,
+    State,
 )
 from protocol.enums import CryptographicUsageMask as Mask
 from protocol.message import ResponseMessage
@@ -49,7 +51,7 @@ from tests.crypto.hsm_fixtures import hsm_provider
 from tests.operations.conftest import Caller, Server, tenant_settings
 from tests.operations.later import poll, put_off
 from tests.operations.own_objects import HMAC
-from tests.operations.requests import activate, create, destroy, get, name, pair, register
+from tests.operations.requests import activate, attributes, create, destroy, get, name, pair, register
 from tests.operations.test_authorisation import mine, request_of, server
 
 __all__ = ["mine", "server"]
@@ -326,3 +328,25 @@ async def test_a_destroyed_key_is_in_the_token_until_the_batch_is_stored(in_hsm:
     await in_hsm.batch([destroy(uid), activate(uid)], Option.UNDO)
     assert in_token(token) == kept
     await in_hsm.call(activate(uid))
+
+
+@pytest.mark.parametrize("option", [Option.STOP, Option.UNDO], ids=lambda option: option.name)
+async def test_a_destruction_that_was_overtaken_leaves_the_key_in_the_token(
+    in_hsm: Caller, token: HsmProvider, option: Option
+) -> None:
+    uid = (await in_hsm.call(create())).unique_identifier
+    kept = in_token(token)
+    answers: dict[str, list[ResultStatus]] = {}
+
+    async def send(which: str, request: Any) -> None:
+        answers[which] = statuses(await in_hsm.batch([request, get_nothing()], option))
+
+    async with trio.open_nursery() as nursery:
+        for which, request in (("activate", activate(uid)), ("destroy", destroy(uid))):
+            nursery.start_soon(send, which, request)
+    winner = [which for which, answer in answers.items() if answer == [SUCCESS] * 2]
+    assert len(winner) == 1
+    gone = winner == ["destroy"]
+    assert in_token(token) == ([] if gone else kept)
+    state = (await in_hsm.call(attributes(uid))).attributes
+    assert (State.DESTROYED if gone else State.ACTIVE) in [attribute.value for attribute in state]
