@@ -57,3 +57,9 @@ ARRANGEMENTS: Mapping[str, str] = {
     # "default" is a group that the server keeps fresh keys in.
     "TC-151-12": _FRESH_KEY,
 }
+
+REPEATED: Mapping[str, int] = {"TC-92-12": 3}
+"""The step that a file says to repeat until the response is as printed."""
+
+BEHIND: Mapping[str, int] = {"TC-92-12": 105}
+"""Seconds that the clock of a case's client is slow, so that two minutes from its now are soon over."""

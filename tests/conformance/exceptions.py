@@ -82,12 +82,6 @@ EXCEPTIONS: Mapping[str, KnownException] = {
         r"Attribute\[(Link|Name)\]",
         11,
     ),
-    "TC-92-12": KnownException(
-        "two minutes pass before the last look at the State; tests of dates move the clock instead",
-        "State",
-        3,
-        ends=True,
-    ),
     "TC-153-12": KnownException(
         "assumes a round robin of the default members of a group; which is the default is the server's policy "
         "(1.4 §4.9), here the oldest",
