@@ -6,7 +6,7 @@ from kmsd.domain.errors import KmsError
 from kmsd.operations.context import Context
 from protocol.enums import ResultReason
 from protocol.operations.check import CheckRequest, CheckResponse
-from protocol.versions import V2_0
+from protocol.versions import V2_1
 
 _TELLING = frozenset({ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, ResultReason.USAGE_LIMIT_EXCEEDED})
 """Reasons that name an attribute."""
@@ -15,8 +15,8 @@ _TELLING = frozenset({ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, Result
 async def handle(ctx: Context, request: CheckRequest) -> CheckResponse:
     """A refusal tells "the set of attributes specified in the request that caused" it, and no identifier.
 
-    The reason does, where 2.x has one for the attribute and it is the only one: the mandatory profile cases BL-M-2 and
-    BL-M-3 have no payload then.
+    The reason does, where it is that of the one attribute: the mandatory profile cases BL-M-2 and BL-M-3 of 2.1 have no
+    payload then. Clients of older versions look into that of a refusal, PyKMIP without asking whether there is one.
     """
     key = await ctx.load(request.unique_identifier)
     denied = CheckResponse()
@@ -38,6 +38,6 @@ async def handle(ctx: Context, request: CheckRequest) -> CheckResponse:
     if causes:
         ctx.batch.placeholder = None
         reason, _ = causes[0]
-        told = len(causes) == 1 and reason in _TELLING and ctx.version >= V2_0
+        told = len(causes) == 1 and reason in _TELLING and ctx.version >= V2_1
         raise KmsError(reason, "; ".join(text for _, text in causes), None if told else denied)
     return CheckResponse(unique_identifier=key.uid)

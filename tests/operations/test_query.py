@@ -144,7 +144,7 @@ async def test_a_failed_check_is_told_once_where_its_reason_tells(app: Caller, v
     ):
         [item] = (await app.at(version).batch([CheckRequest(unique_identifier=uid, **cause)])).batch_items
         assert item.result_status == ResultStatus.OPERATION_FAILED
-        assert item.payload == (None if named and version >= V2_0 else CheckResponse(**cause))
+        assert item.payload == (None if named and version >= V2_1 else CheckResponse(**cause))
 
 
 async def test_a_failed_check_empties_the_id_placeholder(app: Caller) -> None:
