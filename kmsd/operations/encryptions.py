@@ -71,12 +71,12 @@ class Encryptions:
         stored = ctx.services.store.get(use.key.tenant, use.key.uid)
         if encryptions.reserved(key) > (0 if stored is None else encryptions.reserved(stored)):
             # An item before it in the batch has set a block aside, which is there to be used once it is committed.
-            ctx.batch.after_commit.append(partial(self._committed.append, (place, 0, -1)))
+            ctx.batch.postpone(partial(self._committed.append, (place, 0, -1)))
             return
         size = self._first if block is None else min(2 * block.size, self._most)
         changed, granted = encryptions.reserve(key, size, self._maximum)
         ctx.save_as_dated(changed)
-        ctx.batch.after_commit.append(partial(self._committed.append, (place, size, granted - 1)))
+        ctx.batch.postpone(partial(self._committed.append, (place, size, granted - 1)))
 
     def _take_committed(self) -> None:
         while self._committed:
