@@ -60,6 +60,7 @@ def audit() -> None:
 @click.option("--operation", help="As roles spell it; CONNECT and MESSAGE for what came to none.")
 @click.option("--object", "uid", help="A Unique Identifier.")
 @click.option("--outcome", type=click.Choice(list(OUTCOMES), case_sensitive=False))
+@click.option("--correlation", help="The Server or Client Correlation Value of a request.")
 @click.option("--since", type=_Moment(), help="2030-01-31T12:00:00Z, or 24h ago.")
 @click.option("--until", type=_Moment(), help="Not from then on.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
@@ -73,6 +74,7 @@ def list_records(  # noqa: PLR0913 (click passes each option by name)
     operation: str | None,
     uid: str | None,
     outcome: str | None,
+    correlation: str | None,
     since: int | None,
     until: int | None,
     limit: int,
@@ -85,6 +87,7 @@ def list_records(  # noqa: PLR0913 (click passes each option by name)
         operation=operation,
         uid=uid,
         result=None if outcome is None else OUTCOMES[outcome].name,
+        correlation=correlation,
         since=None if since is None else since * 1_000_000,
         until=None if until is None else until * 1_000_000,
     )
@@ -111,4 +114,6 @@ def _plain(sequence: int, record: AuditRecord) -> dict[str, Any]:
         "outcome": _SHOWN.get(record.result, record.result),
         "reason": record.reason,
         "detail": record.detail,
+        "server_correlation_value": record.server_correlation_value,
+        "client_correlation_value": record.client_correlation_value,
     }

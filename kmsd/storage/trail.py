@@ -24,6 +24,8 @@ class Filters:
     uid: str | None = None
     """Of an object that the record names, first or among others."""
     result: str | None = None
+    correlation: str | None = None
+    """The Server or Client Correlation Value of the request."""
     since: int | None = None
     until: int | None = None
     """Microseconds since 1970: from the first on, and before the second."""
@@ -35,6 +37,7 @@ _CONDITIONS = {
     "operation": "replace(upper(operation), '_', '') = replace(upper(:operation), '_', '')",
     "uid": "(uid = :uid OR instr(' ' || detail || ' ', ' ' || :uid || ' '))",
     "result": "result = :result",
+    "correlation": "(server_correlation_value = :correlation OR client_correlation_value = :correlation)",
     "since": "time >= :since",
     "until": "time < :until",
 }

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from kmsd.audit import record_of
 from kmsd.cli import main
-from kmsd.domain.records import AuditRecord
+from kmsd.domain.records import AuditRecord, Origin
 from kmsd.storage.store import Store
 from kmsd.storage.work import UnitOfWork
 from tests.cli.conftest import Kmsd
@@ -24,12 +24,15 @@ DAY = 86400
 
 
 def record(ago: int, client: str = "app", operation: str = "GET", result: str = "SUCCESS", **more: Any) -> AuditRecord:
-    values = {"tenant": "acme", "address": "192.0.2.1:1", "reason": None, "uids": (), **more}
-    return record_of((NOW - ago) * 1_000_000, client=client, operation=operation, result=result, **values)
+    values = {"reason": None, "uids": (), **more}
+    origin = Origin(
+        values.pop("tenant", "acme"), client, "192.0.2.1:1", values.pop("server", None), values.pop("theirs", None)
+    )
+    return record_of((NOW - ago) * 1_000_000, origin, operation, result, **values)
 
 
 RECORDS = [
-    record(3 * DAY, uids=("one",)),
+    record(3 * DAY, uids=("one",), server="0a-1", theirs="backup-7"),
     record(2 * DAY, operation="GET_ATTRIBUTES", uids=("one", "two", "three")),
     record(DAY, client="[red]\x1b[31m", tenant="bank", operation="CREATE_KEY_PAIR", uids=("four", "five")),
     record(60, operation="DESTROY", result="OPERATION_FAILED", reason="PERMISSION_DENIED", uids=("two",)),
@@ -76,6 +79,9 @@ def sequences(store: Path, *arguments: object) -> list[int]:
         (("--object", "three"), [2]),
         (("--object", "fiv"), []),
         (("--outcome", "failed"), [5, 4]),
+        (("--correlation", "0a-1"), [1]),
+        (("--correlation", "backup-7"), [1]),
+        (("--correlation", "backup"), []),
         (("--outcome", "success", "--object", "one"), [2, 1]),
         (("--since", "36h"), [5, 4, 3]),
         (("--since", "60d", "--until", "36h"), [2, 1]),
@@ -100,6 +106,8 @@ def test_json_has_all_of_a_record(store: Path) -> None:
         "outcome": "success",
         "reason": None,
         "detail": "five",
+        "server_correlation_value": None,
+        "client_correlation_value": None,
     }
 
 

@@ -14,6 +14,7 @@ import trio
 from pkcs11 import Attribute as TokenAttribute
 from structlog.testing import capture_logs
 
+from kmsd.crypto.holdings import read_key_id
 from kmsd.crypto.hsm.objects import find
 from kmsd.crypto.hsm.provider import HsmProvider
 from kmsd.domain.objects import ProtectionLevel
@@ -272,12 +273,12 @@ async def in_hsm(server: Server, token: HsmProvider) -> Caller:
 
 
 def in_token(token: HsmProvider) -> list[str]:
-    """The keys of the tenant that the token itself keeps."""
+    """The objects of the tenant whose keys the token itself keeps."""
     wanted = {TokenAttribute.TOKEN: True, TokenAttribute.LABEL: "acme"}
     found = token._run(
         lambda lease: lease.create(lambda session: [key[TokenAttribute.ID] for key in find(session, wanted)])
     )
-    return sorted(uid.decode() for uid in found)
+    return sorted(known.uid for key_id in found if (known := read_key_id(key_id)) is not None)
 
 
 async def test_a_key_made_in_the_token_is_gone_with_its_batch(
