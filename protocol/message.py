@@ -7,7 +7,7 @@ does not fail its message: it becomes an UnreadablePayload, and the other items 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar
 
 from protocol.compiler import (
@@ -46,7 +46,7 @@ Message = TypeVar("Message", "RequestMessage", "ResponseMessage")
 class UnreadablePayload:
     """A payload that does not decode, with the reason; `raw` is its value, written back unchanged."""
 
-    error: ProtocolError
+    error: ProtocolError = field(compare=False)
     raw: bytes
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from protocol import ttlv, ttlv_json, ttlv_xml
 from protocol.attributes import Attribute
-from protocol.enums import KeyFormatType, ResultReason
+from protocol.enums import KeyFormatType, Operation, ResultReason
 from protocol.message import (
     RequestBatchItem,
     RequestHeader,
@@ -106,3 +106,21 @@ async def refusal(tmp_path: Path, *payloads: Any) -> ResultReason | None:
 async def test_a_request_without_items_is_refused(tmp_path: Path) -> None:
     # It was answered with a response without items (the batch item of a message is required: KMIP 1.4 §7.1).
     assert await refusal(tmp_path) == ResultReason.INVALID_MESSAGE
+
+
+def test_a_payload_that_cannot_be_read_is_equal_to_itself() -> None:
+    # The errors of two readings of the same bytes are two errors.
+    item = structure(
+        Tag.BATCH_ITEM,
+        Item(Tag.OPERATION, ItemType.ENUMERATION, Operation.MODIFY_ATTRIBUTE),
+        structure(Tag.REQUEST_PAYLOAD),
+    )
+    version = structure(
+        Tag.PROTOCOL_VERSION,
+        Item(Tag.PROTOCOL_VERSION_MAJOR, ItemType.INTEGER, 2),
+        Item(Tag.PROTOCOL_VERSION_MINOR, ItemType.INTEGER, 1),
+    )
+    header = structure(Tag.REQUEST_HEADER, version, Item(Tag.BATCH_COUNT, ItemType.INTEGER, 1))
+    data = ttlv.encode(structure(Tag.REQUEST_MESSAGE, header, item))
+    assert isinstance(decode_request(data).batch_items[0].payload, UnreadablePayload)
+    assert decode_request(data) == decode_request(data)
