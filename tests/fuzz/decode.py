@@ -23,7 +23,7 @@ def main() -> None:
 
     def mutate(data: bytes, maximum: int, seed: int) -> bytes:
         rng = random.Random(seed)
-        if data[:1] in (b"<", b"{") or rng.random() < 0.5:
+        if rng.random() < 0.3:
             return bytes(atheris.Mutate(data, maximum))
         return mutation.mutate(data, corpus, rng)[:maximum]
 

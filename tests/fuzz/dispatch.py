@@ -29,7 +29,7 @@ MAXIMUM = 1 << 15
 def main() -> None:
     # A failed operation is judged by its answer; what is logged about it would drown the fuzzer's own words.
     structlog.configure(processors=[_only_failures], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    corpus = [targets.with_placeholders(data) for data in seeds.requests_to_answer()]
+    corpus = seeds.requests_to_answer()
 
     def mutate(data: bytes, maximum: int, seed: int) -> bytes:
         rng = random.Random(seed)

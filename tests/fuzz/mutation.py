@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from protocol import ttlv
+from protocol import ttlv, ttlv_json, ttlv_xml
 from protocol.errors import ProtocolError
 from protocol.names import Tag
 from protocol.ttlv import Item, ItemType
@@ -24,18 +24,28 @@ _TO_PAYLOAD = 2
 """Steps from a message to what its batch items hold; the first child of a message is its header."""
 _MAXIMUM_SIZE = 1 << 15
 
+_ENCODINGS: dict[bytes, tuple[Callable[[bytes], Item], Callable[[Item], bytes]]] = {
+    b"<": (lambda data: ttlv_xml.from_xml(data.decode()), lambda item: ttlv_xml.to_xml(item).encode()),
+    b"{": (lambda data: ttlv_json.from_json(data.decode()), lambda item: ttlv_json.to_json(item).encode()),
+}
+
 Path = tuple[int, ...]
 
 
 def mutate(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
-    """`data` with one to four changes; of its structure where it has one, else of its bytes."""
+    """`data` with one to four changes; of its structure where it has one, in whichever encoding, else of its bytes."""
+    read, write = _ENCODINGS.get(data[:1], (ttlv.decode, ttlv.encode))
     try:
-        tree = ttlv.decode(data)
-    except ProtocolError:
+        tree = read(data)
+    except (ProtocolError, UnicodeDecodeError):
         return injure(data, rng)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         tree = _change(tree, others, rng)
-    result = ttlv.encode(tree)
+    try:
+        result = write(tree)
+    except ValueError:
+        # XML cannot hold every text.
+        return data
     if len(result) > _MAXIMUM_SIZE:
         return data
     return injure(result, rng) if rng.random() < 0.1 else result
@@ -57,7 +67,7 @@ def injure(data: bytes, rng: random.Random) -> bytes:
                     return b""
             case _:
                 result[at & ~7 : at & ~7] = rng.randbytes(8)
-    if len(result) >= 8 and rng.random() < 0.7:
+    if len(result) >= 8 and data[:1] not in _ENCODINGS and rng.random() < 0.7:
         result[4:8] = (len(result) - 8).to_bytes(4, "big")
     return bytes(result)
 

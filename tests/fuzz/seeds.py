@@ -8,9 +8,14 @@ from pathlib import Path
 from protocol import ttlv, ttlv_json, ttlv_xml
 from protocol.enums import Operation
 from protocol.message import RequestBatchItem, RequestHeader, RequestMessage, encode_request
+from protocol.operations import OPERATIONS
 from protocol.operations.discover_versions import DiscoverVersionsRequest
 from protocol.versions import SUPPORTED
+from tests.fuzz import generated
+from tests.fuzz.placeholders import OBJECTS, UIDS, with_placeholders
 from tests.operations import requests
+from tests.operations.key_service_places import KEY_SERVICE, KEY_SERVICE_WITHOUT_KEY
+from tests.operations.places import NO_OBJECT, PLACES
 from tests.protocol import oasis
 from tests.shared import SHARED
 
@@ -18,11 +23,11 @@ OWN = (
     (Operation.CREATE, requests.create()),
     (Operation.CREATE_KEY_PAIR, requests.pair(length=2048)),
     (Operation.REGISTER, requests.register(bytes(32))),
-    (Operation.ACTIVATE, requests.activate("00000000-0000-4000-8000-000000000001")),
-    (Operation.GET, requests.get("00000000-0000-4000-8000-000000000001")),
-    (Operation.GET_ATTRIBUTES, requests.attributes("00000000-0000-4000-8000-000000000001")),
-    (Operation.REVOKE, requests.revoke("00000000-0000-4000-8000-000000000001")),
-    (Operation.DESTROY, requests.destroy("00000000-0000-4000-8000-000000000001")),
+    (Operation.ACTIVATE, requests.activate(UIDS[0])),
+    (Operation.GET, requests.get(UIDS[0])),
+    (Operation.GET_ATTRIBUTES, requests.attributes(UIDS[0])),
+    (Operation.REVOKE, requests.revoke(UIDS[0])),
+    (Operation.DESTROY, requests.destroy(UIDS[0])),
 )
 
 
@@ -56,25 +61,41 @@ def documents() -> list[tuple[str, bytes]]:
     return [(row["kind"], bytes.fromhex(row["hex"])) for row in map(json.loads, lines)]
 
 
-def requests_to_answer() -> list[bytes]:
+def every_place() -> list[bytes]:
+    """Requests of all operations, and for each place in which one may name an object; of every wire form."""
+    named = [(place.operation, place.request(OBJECTS[place.kind], OBJECTS)) for place in (*PLACES, *KEY_SERVICE)]
     return [
+        generated.request(operation, payload, version)
+        for operation, payload in (*named, *NO_OBJECT.items(), *KEY_SERVICE_WITHOUT_KEY.items())
+        for version in generated.versions(OPERATIONS[operation])
+    ]
+
+
+def requests_to_answer() -> list[bytes]:
+    """In the place of identifiers they have those of placeholders.py."""
+    found = [
         *own_requests(),
+        *every_place(),
+        *generated.messages(directions=("request",)),
         *oasis_messages("RequestMessage"),
         *(data for kind, data in documents() if kind == "request"),
     ]
+    return list(dict.fromkeys(with_placeholders(data) for data in found))
 
 
 def anything_to_decode() -> list[bytes]:
     """Messages in all three encodings."""
-    binary = [
+    written = [
         *own_requests(),
+        *every_place(),
         *oasis_messages("RequestMessage"),
         *oasis_messages("ResponseMessage"),
         *(data for _, data in documents()),
     ]
-    some = [ttlv.decode(data) for data in binary[::10]]
+    some = [ttlv.decode(data) for data in written[::10]]
     return [
-        *binary,
+        *written,
+        *generated.messages(),
         *(ttlv_xml.to_xml(item).encode() for item in some),
         *(ttlv_json.to_json(item).encode() for item in some),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import trio
 
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.domain.objects import ManagedObject
+from kmsd.operations.declarations import apply_declared
 from kmsd.storage.store import Store
 from kmsd.storage.work import UnitOfWork
 from protocol import pretty, ttlv, ttlv_json, ttlv_xml
@@ -26,9 +26,12 @@ from protocol.message import (
     encode_response,
 )
 from protocol.ttlv import Item
-from protocol.versions import V1_4
+from protocol.versions import V2_1
+from tests.fuzz import placeholders
 from tests.operations import requests
 from tests.operations.conftest import Server, tenant_settings
+from tests.operations.own_objects import objects
+from tests.operations.test_certify import AUTHORITY
 
 FRAME_SIZE = 1 << 20
 
@@ -119,15 +122,12 @@ def _through_text(item: Item) -> None:
 
 
 # ---- answering --------------------------------------------------------------------------------------------------
-UIDS = tuple(f"00000000-0000-4000-8000-{number:012}" for number in range(1, 7))
-"""What a message writes for the objects that the tenant begins with; `Answers` puts in their real names."""
-
 LIMIT = 400
 """Answers after which a tenant is thrown away, with all that it was made to create."""
 
 
 class Answers:
-    """The dispatcher over a tenant with a few keys: any bytes get an answer, and the answer is never "our bug"."""
+    """The dispatcher over a tenant with objects of each kind: any bytes get an answer, which is never "our bug"."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -143,6 +143,7 @@ class Answers:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(store.run)
                     server = Server(store, {"acme": settings()})
+                    await apply_declared(server.services, server.settings)
                     await nursery.start(server.services.requests.run)
                     done = await ask(await _answering(server))
                     nursery.cancel_scope.cancel()
@@ -153,6 +154,8 @@ class Answers:
 def settings() -> TenantSettings:
     """Small keys only: making a long RSA key takes longer than a thousand other requests."""
     return tenant_settings(
+        **AUTHORITY,
+        interop=True,
         algorithms={
             "AES": "*",
             "DES3": "*",
@@ -160,21 +163,21 @@ def settings() -> TenantSettings:
             "EC": "*",
             "ECDSA": "*",
             "HMAC_SHA256": ("112-1024",),
-        }
+        },
     )
 
 
 async def _answering(server: Server) -> Callable[[bytes], Any]:
-    uids = await _objects(server)
-    names = {uid.encode(): real.encode() for uid, real in zip(UIDS, uids, strict=True)}
+    own = await _objects(server)
+    names = placeholders.Names(own)
+    uids = [own[kind] for kind in placeholders.KINDS]
     originals = {uid: found for uid in uids if (found := server.store.get("acme", uid)) is not None}
     versions = {uid: original.version for uid, original in originals.items()}
 
     async def answer(data: bytes) -> ResponseMessage:
         await _restore(server, originals, versions)
-        for placeholder, real in names.items():
-            data = data.replace(placeholder, real)
-        response = decode_response((await server.dispatcher.respond(server.peer("acme", "app"), data)).data)
+        answered = await server.dispatcher.respond(server.peer("acme", "app"), names.put(data))
+        response = decode_response(answered.data)
         for item in response.batch_items:
             assert item.result_status != ResultStatus.OPERATION_FAILED or item.result_reason is not None
             assert item.result_reason != ResultReason.INTERNAL_SERVER_ERROR, item
@@ -189,41 +192,21 @@ async def _restore(server: Server, originals: dict[str, ManagedObject], versions
     """Changed keys as they were at first: else the tenant would soon have none that is of use."""
     work = UnitOfWork()
     for uid, original in originals.items():
-        found = server.store.get("acme", uid)
+        found = server.store.get(original.tenant, uid)
         if found is not None and found.version != versions[uid]:
-            work.update(replace(original, version=found.version))
+            # A name that has passed on, to the key's successor say, stays there.
+            passed_on = any(server.store.holder(original.tenant, name) not in (None, uid) for name in original.names)
+            attributes = original.attributes.remove("Name") if passed_on else original.attributes
+            work.update(replace(original, attributes=attributes, version=found.version))
             versions[uid] = found.version + 1
     if work.updates:
         await server.store.commit(work)
 
 
-async def _objects(server: Server) -> list[str]:
-    app = server.caller(version=V1_4)
-    pair = await app.call(requests.pair())
-    found = [
-        (await app.call(requests.create())).unique_identifier,
-        (await app.call(requests.register(bytes(range(16))))).unique_identifier,
-        pair.private_key_unique_identifier,
-        pair.public_key_unique_identifier,
-        (await app.call(requests.create(usage=requests.Mask.WRAP_KEY | requests.Mask.MAC_GENERATE))).unique_identifier,
-        (await app.call(requests.create())).unique_identifier,
-    ]
-    for uid in found[:5]:
+async def _objects(server: Server) -> dict[str, str]:
+    app = server.caller(version=V2_1)
+    pair = await app.call(requests.pair(length=1024))
+    rsa = {"RSA private": pair.private_key_unique_identifier, "RSA public": pair.public_key_unique_identifier}
+    for uid in rsa.values():
         await app.call(requests.activate(uid))
-    return found
-
-
-_NAMES_OBJECT = re.compile(r"\$|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
-
-
-def with_placeholders(data: bytes) -> bytes:
-    """A message of a test case with the tenant's objects in the place of those that it names."""
-    return ttlv.encode(_renamed(ttlv.decode(data)))
-
-
-def _renamed(item: Item) -> Item:
-    if isinstance(item.value, tuple):
-        return Item(item.tag, item.type, tuple(_renamed(child) for child in item.value))
-    if isinstance(item.value, str) and _NAMES_OBJECT.match(item.value):
-        return Item(item.tag, item.type, UIDS[sum(item.value.encode()) % len(UIDS)])
-    return item
+    return {**await objects(app, placeholders.PREFIX), **rsa}
