@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kmsd.crypto.keyformats import ParsedKey
 from kmsd.crypto.provider import Derivation
-from kmsd.domain import making, rekey
+from kmsd.domain import rekey
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.domain.usage import Purpose
 from kmsd.operations import shells
-from kmsd.operations.context import Context, reference
-from kmsd.operations.new_objects import begin, check_quota
+from kmsd.operations.context import Context
+from kmsd.operations.new_objects import begin, check_quota, kept
 from kmsd.operations.using import Use, permitted
 from protocol.enums import (
     DerivationMethod,
@@ -149,17 +149,4 @@ async def _derived(
     value = await ctx.crypto(
         software, software.derive, use.permit, wanted, algorithm=use.key.algorithm, size=wanted.work
     )
-    provider = ctx.provider(new.protection)
-    stored = await ctx.crypto(
-        provider,
-        provider.store,
-        reference(new),
-        value,
-        KeyFormatType.RAW,
-        algorithm=new.algorithm,
-        size=len(value),
-    )
-    digest = stored.digest or hashlib.sha256(value).digest()
-    new = making.with_material(new, stored.material, new.length, digest, KeyFormatType.RAW)
-    ctx.forget_on_rollback(provider, reference(new), new)
-    return new
+    return await kept(ctx, new, ParsedKey(value, KeyFormatType.RAW, KeyFormatType.RAW, new.algorithm, new.length))

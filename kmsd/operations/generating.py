@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from kmsd.crypto.keyformats import default_format
+from kmsd.crypto.keyformats import ParsedKey, default_format
 from kmsd.crypto.provider import NewKey
 from kmsd.domain import making, rekey
 from kmsd.domain.algorithms import DEFAULT_LENGTHS
@@ -13,6 +11,7 @@ from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations import shells
 from kmsd.operations.context import LONG, Context, reference
+from kmsd.operations.new_objects import kept
 from protocol.enums import KeyFormatType, LinkType, ResultReason, SecretDataType
 from protocol.objects import KeyBlock, KeyValue, SecretData
 from protocol.structures import CryptographicDomainParameters
@@ -62,10 +61,8 @@ async def generate_secret(ctx: Context, key: ManagedObject) -> ManagedObject:
     value = await ctx.crypto(source, source.random, length // 8, size=length // 8)
     block = KeyBlock(key_format_type=KeyFormatType.OPAQUE, key_value=KeyValue(key_material=value))
     key = shells.keep(key, SecretData(secret_data_type=SecretDataType.PASSWORD, key_block=block))
-    provider = ctx.provider(key.protection)
-    stored = await ctx.crypto(provider, provider.store, reference(key), value, KeyFormatType.OPAQUE, size=len(value))
-    digest = hashlib.sha256(value).digest()
-    return making.with_material(making.generated(key, ctx.now), stored.material, length, digest, KeyFormatType.OPAQUE)
+    parsed = ParsedKey(value, KeyFormatType.OPAQUE, KeyFormatType.OPAQUE, None, length)
+    return await kept(ctx, making.generated(key, ctx.now), parsed)
 
 
 async def generate_pair(

@@ -15,8 +15,8 @@ from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.domain.usage import Purpose
 from kmsd.operations import shells
-from kmsd.operations.context import Context, reference
-from kmsd.operations.new_objects import begin, check_quota
+from kmsd.operations.context import Context
+from kmsd.operations.new_objects import begin, check_quota, kept
 from kmsd.operations.register import IN_HSM
 from protocol.attributes import Attribute, Template
 from protocol.enums import (
@@ -140,13 +140,7 @@ async def _stored(ctx: Context, key: ManagedObject, secret: bytes) -> ManagedObj
     if parsed.curve is not None:
         parameters = CryptographicDomainParameters(recommended_curve=parsed.curve)
         key = key.set("Cryptographic Domain Parameters", parameters)
-    provider = ctx.provider(key.protection)
-    stored = await ctx.crypto(
-        provider, provider.store, reference(key), parsed.material, parsed.format, algorithm=parsed.algorithm
-    )
-    key = making.with_material(key, stored.material, parsed.length, stored.digest, parsed.registered)
-    ctx.forget_on_rollback(provider, reference(key), key)
-    return key
+    return await kept(ctx, key, parsed)
 
 
 def _parse(key: ManagedObject, secret: bytes) -> ParsedKey:

@@ -20,6 +20,7 @@ from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
 from kmsd.domain.transport import Inner
 from kmsd.domain.usage import KeyUse, Purpose
 from kmsd.operations.context import LONG, Context, reference
+from kmsd.operations.new_objects import bare, kept
 from protocol.attributes import Attribute
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -113,16 +114,7 @@ def _new_object(
     )
     if object_type != ObjectType.PUBLIC_KEY:
         attributes = attributes.set_all(_PRIVATE)
-    return making.candidate(
-        uid=ctx.new_uid(),
-        tenant=ctx.tenant.name,
-        owner=ctx.batch.identity.client,
-        object_type=object_type,
-        level=level,
-        attributes=attributes,
-        now=ctx.now,
-        lease_time=ctx.services.lease_time,
-    )
+    return bare(ctx, object_type, attributes, level)
 
 
 async def opened(
@@ -199,7 +191,7 @@ async def stored(ctx: Context, key: ManagedObject, brought: Brought) -> ManagedO
         return making.with_material(key, brought.kept.material, brought.kept.length, None, KeyFormatType.RAW)
     if brought.parsed is None:
         raise TypeError("nothing was brought")
-    return await _store(ctx, key, brought.parsed.material, brought.parsed.format)
+    return await kept(ctx, key, replace(brought.parsed, registered=brought.parsed.format))
 
 
 async def stored_public(ctx: Context, key: ManagedObject, brought: Brought) -> ManagedObject:
@@ -212,19 +204,3 @@ async def stored_public(ctx: Context, key: ManagedObject, brought: Brought) -> M
 def _public(brought: Brought) -> ParsedKey | None:
     parsed, spki = brought.parsed, brought.spki
     return None if parsed is None or spki is None else replace(parsed, material=spki, format=KeyFormatType.X_509)
-
-
-async def _store(ctx: Context, key: ManagedObject, material: bytes, format_: KeyFormatType) -> ManagedObject:
-    provider = ctx.provider(key.protection)
-    new = await ctx.crypto(
-        provider,
-        provider.store,
-        reference(key),
-        material,
-        format_,
-        algorithm=key.algorithm,
-        size=len(material),
-    )
-    key = making.with_material(key, new.material, new.length, new.digest, format_)
-    ctx.forget_on_rollback(provider, reference(key), key)
-    return key

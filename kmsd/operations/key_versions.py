@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kmsd.domain import cmk as cmks
-from kmsd.domain import key_changes, lifecycle, making, rekey
+from kmsd.domain import key_changes, lifecycle, rekey
 from kmsd.domain.cmk import Cmk
 from kmsd.domain.errors import KmsError, invalid_field, object_not_found, permission_denied
 from kmsd.domain.key_specs import pair_masks, symmetric_mask
 from kmsd.domain.key_states import Call, check
 from kmsd.domain.locate import LocateQuery, matches
-from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
+from kmsd.domain.objects import AttributeSet, ManagedObject
 from kmsd.operations import addressing
 from kmsd.operations.context import Context
 from kmsd.operations.generating import generate, generate_pair
-from kmsd.operations.new_objects import check_quota
+from kmsd.operations.new_objects import bare, check_quota
 from protocol.attributes import Attribute
 from protocol.enums import CryptographicUsageMask, LinkType, ObjectType, ResultReason, RotateNameType, StorageStatusMask
 from protocol.structures import CryptographicDomainParameters, RotateName
@@ -107,7 +107,7 @@ def unmade(ctx: Context, cmk: Cmk, object_type: ObjectType, mask: CryptographicU
         )
     if object_type is not ObjectType.PUBLIC_KEY:
         attributes = attributes.set_all({"Sensitive": True, "Extractable": False})
-    key = _candidate(ctx, object_type, attributes, cmk.protection, cmk.creator)
+    key = bare(ctx, object_type, attributes, cmk.protection, owner=cmk.creator)
     return with_policy(cmks.as_version(key, cmk.uid, 1), cmk)
 
 
@@ -115,22 +115,6 @@ def with_policy(key: ManagedObject, cmk: Cmk) -> ManagedObject:
     """The primary version with what KMIP 2.1 §4.48 and §4.51 say of automatic rotation."""
     return key.set_all(
         {"Rotate Automatic": cmk.rotation_enabled or None, "Rotate Interval": cmk.rotation_interval or None}
-    )
-
-
-def _candidate(
-    ctx: Context, object_type: ObjectType, attributes: AttributeSet, level: ProtectionLevel, owner: str
-) -> ManagedObject:
-    ctx.provider(level)
-    return making.candidate(
-        uid=ctx.new_uid(),
-        tenant=ctx.tenant.name,
-        owner=owner,
-        object_type=object_type,
-        level=level,
-        attributes=attributes,
-        now=ctx.now,
-        lease_time=ctx.services.lease_time,
     )
 
 
@@ -177,7 +161,7 @@ def _next(ctx: Context, cmk: Cmk, old: ManagedObject, asked: AttributeSet) -> Ma
     rekey.check_replaceable(old)
     attributes = rekey.inherited(old, asked, None, ctx.now)
     attributes = attributes.set_all({**dict.fromkeys(_OWN_TO_A_VERSION), "Activation Date": ctx.now})
-    key = _candidate(ctx, old.object_type, attributes, old.protection, old.owner)
+    key = bare(ctx, old.object_type, attributes, old.protection, owner=old.owner)
     ctx.authorise_names(set(old.names) & set(key.names), key)
     return cmks.as_version(key, cmk.uid, cmk.versions + 1)
 

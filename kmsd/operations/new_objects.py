@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from kmsd.crypto.keyformats import ParsedKey
 from kmsd.domain import attribute_rules, making
 from kmsd.domain.errors import KmsError
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
-from kmsd.operations.context import Context
+from kmsd.operations.context import Context, reference
 from kmsd.operations.templates import with_templates
 from kmsd.operations.tenant_rules import with_defaults
 from protocol.attributes import ATTRIBUTES, Template
@@ -64,19 +65,55 @@ def candidate(
 ) -> ManagedObject:
     """The new object with these attributes, if this client may have it; `inherited` are names it takes over, `uid` is
     the identifier it has already."""
+    key = bare(ctx, object_type, attributes, level, uid=uid)
+    ctx.authorise(key)
+    ctx.authorise_names(set(inherited) & set(key.names), key)
+    return key
+
+
+def bare(
+    ctx: Context,
+    object_type: ObjectType,
+    attributes: AttributeSet,
+    level: ProtectionLevel,
+    *,
+    owner: str | None = None,
+    uid: str | None = None,
+) -> ManagedObject:
+    """The new object of this client, or of `owner`, with what the server sets; whether it may be is not asked here.
+
+    Raises KmsError where the tenant has no such protection, and as `making.candidate`.
+    """
     ctx.provider(level)
-    key = making.candidate(
+    return making.candidate(
         uid=uid or ctx.new_uid(),
         tenant=ctx.tenant.name,
-        owner=ctx.batch.identity.client,
+        owner=owner or ctx.batch.identity.client,
         object_type=object_type,
         level=level,
         attributes=attributes,
         now=ctx.now,
         lease_time=ctx.services.lease_time,
     )
-    ctx.authorise(key)
-    ctx.authorise_names(set(inherited) & set(key.names), key)
+
+
+async def kept(ctx: Context, key: ManagedObject, parsed: ParsedKey, digest: bytes | None = None) -> ManagedObject:
+    """The object with its material, kept where its protection says, and removed there if the change is not kept.
+
+    `digest` where it is not that of the default Key Format Type. Raises KmsError for what the protection does not take.
+    """
+    provider = ctx.provider(key.protection)
+    stored = await ctx.crypto(
+        provider,
+        provider.store,
+        reference(key),
+        parsed.material,
+        parsed.format,
+        algorithm=parsed.algorithm,
+        size=len(parsed.material),
+    )
+    key = making.with_material(key, stored.material, parsed.length, digest or stored.digest, parsed.registered)
+    ctx.forget_on_rollback(provider, reference(key), key)
     return key
 
 

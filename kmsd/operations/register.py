@@ -14,8 +14,8 @@ from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.domain.policy import check_algorithm
 from kmsd.operations import pkcs_12, shells, templates
-from kmsd.operations.context import Context, reference, refused
-from kmsd.operations.new_objects import begin, check_quota
+from kmsd.operations.context import Context, refused
+from kmsd.operations.new_objects import begin, check_quota, kept
 from kmsd.operations.wrapped import opened_or_kept, wrapping_object
 from protocol.attributes import ATTRIBUTES, Attribute, Template
 from protocol.compiler import encode
@@ -175,20 +175,7 @@ async def with_value(ctx: Context, key: ManagedObject, wire: Any, block: KeyBloc
     if isinstance(wire, Certificate):
         with refused():
             key = _certified(key, wire)
-    provider = ctx.provider(key.protection)
-    stored = await ctx.crypto(
-        provider,
-        provider.store,
-        reference(key),
-        parsed.material,
-        parsed.format,
-        algorithm=parsed.algorithm,
-        size=len(parsed.material),
-    )
-    digest = _digest(block) or stored.digest or hashlib.sha256(parsed.material).digest()
-    key = making.with_material(key, stored.material, parsed.length, digest, parsed.registered)
-    ctx.forget_on_rollback(provider, reference(key), key)
-    return key
+    return await kept(ctx, key, parsed, _digest(block))
 
 
 def _digest(block: KeyBlock | None) -> bytes | None:

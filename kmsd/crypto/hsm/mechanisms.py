@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, GCMParams, KeyType, Mechanism, MechanismFlag
 
-from kmsd.crypto.asymmetric import CURVES
 from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
 from kmsd.crypto.hashes import digest
@@ -214,14 +213,6 @@ def ecdsa_der(raw: bytes) -> bytes:
     """PKCS#11's r || s (2.40 §2.3.1) as KMIP's clients want it: DER."""
     half = len(raw) // 2
     return encode_dss_signature(int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big"))
-
-
-def curve_by_length(length: int) -> RecommendedCurve | None:
-    """The NIST curve whose field has `length` bits."""
-    for curve, parameters in CURVES.items():
-        if parameters.key_size == length and curve != RecommendedCurve.SECP256K1:
-            return curve
-    return None
 
 
 def point(token_value: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePublicKey:
