@@ -1,6 +1,9 @@
-"""Coverage-guided fuzzing of the decoders: python -m tests.fuzz.decode [libFuzzer options, corpus directories].
+"""Coverage-guided fuzzing of the decoders.
 
-Needs atheris (the extra `fuzz`). Without a corpus directory it begins with the seeds and keeps nothing but what fails.
+    python -m tests.fuzz.decode [--every=N] [libFuzzer options, corpus directories]
+
+Needs atheris. With all seeds it takes a minute to begin, with one of N it does not. Without a corpus directory it
+begins with the seeds and keeps nothing but what fails.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ MAXIMUM = 1 << 16
 
 
 def main() -> None:
-    corpus = seeds.anything_to_decode()
+    every, options = seeds.options(sys.argv[1:])
+    corpus = seeds.anything_to_decode(every)
 
     def mutate(data: bytes, maximum: int, seed: int) -> bytes:
         rng = random.Random(seed)
@@ -30,8 +34,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         instrument.made_code(corpus)
         seeds.write(corpus, Path(directory))
-        options = [f"-max_len={MAXIMUM}", "-timeout=10", "-rss_limit_mb=2048", *sys.argv[1:], directory]
-        atheris.Setup([sys.argv[0], *options], targets.decode_anything, custom_mutator=mutate)
+        limits = [f"-max_len={MAXIMUM}", "-timeout=10", "-rss_limit_mb=2048"]
+        atheris.Setup([sys.argv[0], *limits, *options, directory], targets.decode_anything, custom_mutator=mutate)
         atheris.Fuzz()
 
 

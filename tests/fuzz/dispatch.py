@@ -1,6 +1,8 @@
-"""Coverage-guided fuzzing of the dispatcher: python -m tests.fuzz.dispatch [libFuzzer options, corpus directories].
+"""Coverage-guided fuzzing of the dispatcher.
 
-Needs atheris (the extra `fuzz`). libFuzzer owns the main thread, the daemon's event loop runs in another.
+    python -m tests.fuzz.dispatch [--every=N] [libFuzzer options, corpus directories]
+
+As decode. libFuzzer owns the main thread, the daemon's event loop runs in another.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ MAXIMUM = 1 << 15
 def main() -> None:
     # A failed operation is judged by its answer; what is logged about it would drown the fuzzer's own words.
     structlog.configure(processors=[_only_failures], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    corpus = seeds.requests_to_answer()
+    every, options = seeds.options(sys.argv[1:])
+    corpus = seeds.requests_to_answer(every)
 
     def mutate(data: bytes, maximum: int, seed: int) -> bytes:
         rng = random.Random(seed)
@@ -42,8 +45,8 @@ def main() -> None:
         instrument.made_code(corpus)
         seeds.write(corpus, Path(directory))
         answer = _loop(targets.Answers(Path(stores)))
-        options = [f"-max_len={MAXIMUM}", "-timeout=60", "-rss_limit_mb=2048", *sys.argv[1:], directory]
-        atheris.Setup([sys.argv[0], *options], answer, custom_mutator=mutate)
+        limits = [f"-max_len={MAXIMUM}", "-timeout=60", "-rss_limit_mb=2048"]
+        atheris.Setup([sys.argv[0], *limits, *options, directory], answer, custom_mutator=mutate)
         atheris.Fuzz()
 
 

@@ -43,14 +43,14 @@ def response(operation: Operation, payload: Any, version: ProtocolVersion) -> by
     return encode_response(ResponseMessage(header, (item,)))
 
 
-def messages(directions: Sequence[str] = ("request", "response")) -> list[bytes]:
-    """The same ones each time."""
+def messages(directions: Sequence[str] = ("request", "response"), every: int = 1) -> list[bytes]:
+    """The same ones each time; of `every` so many payloads and versions one."""
+    rows = [(operation, spec, version) for operation, spec in OPERATIONS.items() for version in versions(spec)]
     found = []
-    for operation, spec in OPERATIONS.items():
-        for version in versions(spec):
-            for direction in directions:
-                cls, write = (spec.request, request) if direction == "request" else (spec.response, response)
-                found += [write(operation, payload, version) for payload in _instances(cls, version)]
+    for operation, spec, version in rows[::every]:
+        for direction in directions:
+            cls, write = (spec.request, request) if direction == "request" else (spec.response, response)
+            found += [write(operation, payload, version) for payload in _instances(cls, version)]
     return list(dict.fromkeys(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from protocol import ttlv, ttlv_json, ttlv_xml
@@ -47,9 +48,9 @@ def own_requests() -> list[bytes]:
     return found
 
 
-def oasis_messages(kind: str) -> list[bytes]:
+def oasis_messages(kind: str, every: int = 1) -> list[bytes]:
     """All messages of a kind ("RequestMessage", "ResponseMessage") of the OASIS test cases, without repetitions."""
-    messages = (message for path in oasis.paths() for message in oasis.messages(path) if message.kind == kind)
+    messages = (message for path in oasis.paths()[::every] for message in oasis.messages(path) if message.kind == kind)
     return list(dict.fromkeys(ttlv.encode(ttlv_xml.from_xml(message.xml)) for message in messages))
 
 
@@ -71,31 +72,31 @@ def every_place() -> list[bytes]:
     ]
 
 
-def requests_to_answer() -> list[bytes]:
-    """In the place of identifiers they have those of placeholders.py."""
+def requests_to_answer(every: int = 1) -> list[bytes]:
+    """In the place of identifiers they have those of placeholders.py; `every` as for `anything_to_decode`."""
     found = [
-        *own_requests(),
-        *every_place(),
-        *generated.messages(directions=("request",)),
-        *oasis_messages("RequestMessage"),
-        *(data for kind, data in documents() if kind == "request"),
+        *own_requests()[::every],
+        *every_place()[::every],
+        *generated.messages(("request",), every),
+        *oasis_messages("RequestMessage", every),
+        *[data for kind, data in documents() if kind == "request"][::every],
     ]
     return list(dict.fromkeys(with_placeholders(data) for data in found))
 
 
-def anything_to_decode() -> list[bytes]:
-    """Messages in all three encodings."""
+def anything_to_decode(every: int = 1) -> list[bytes]:
+    """Messages in all three encodings; all of them, or one of so many, where there is not the time for all."""
     written = [
-        *own_requests(),
-        *every_place(),
-        *oasis_messages("RequestMessage"),
-        *oasis_messages("ResponseMessage"),
-        *(data for _, data in documents()),
+        *own_requests()[::every],
+        *every_place()[::every],
+        *oasis_messages("RequestMessage", every),
+        *oasis_messages("ResponseMessage", every),
+        *[data for _, data in documents()][::every],
     ]
     some = [ttlv.decode(data) for data in written[::10]]
     return [
         *written,
-        *generated.messages(),
+        *generated.messages(every=every),
         *(ttlv_xml.to_xml(item).encode() for item in some),
         *(ttlv_json.to_json(item).encode() for item in some),
     ]
@@ -105,3 +106,10 @@ def write(seeds: list[bytes], directory: Path) -> None:
     """As files, the way libFuzzer takes them."""
     for number, data in enumerate(seeds):
         (directory / f"seed-{number:05}").write_bytes(data)
+
+
+def options(arguments: Sequence[str]) -> tuple[int, list[str]]:
+    """(N, the others) of command line arguments that may have --every=N."""
+    every = [argument for argument in arguments if argument.startswith("--every=")]
+    others = [argument for argument in arguments if argument not in every]
+    return int(every[-1].partition("=")[2]) if every else 1, others
