@@ -1,13 +1,14 @@
 """RNG Seed: the fields of its request and response payloads."""
 
 from protocol.schema import structure
+from protocol.structures import DataReference
 
 
 @structure
 class RNGSeedRequest:
     """KMIP 1.4 §4.36, 2.1 §6.1.50."""
 
-    data: bytes
+    data: DataReference
 
 
 @structure

@@ -12,11 +12,13 @@ TEXTS = {(1, 4): "kmip-spec-v1.4-os.txt", (2, 1): "kmip-spec-v2.1-os.txt"}
 
 @dataclass(frozen=True)
 class Row:
-    """One field: its name as the text has it, its encoding in tables of structures, and whether it is required."""
+    """One field: its name as the text has it, its encoding in tables of structures, and whether it is required, and
+    whether it may be repeated."""
 
     name: str
     encoding: str
     required: str
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def _rows(rows: list[list[str]]) -> Iterator[Row]:
         elif heads and len(cells) == len(heads) and cells[0]:
             cell = dict(zip(heads, cells, strict=True))
             name = re.sub(r", see .*|, MAY be repeated|,$", "", cells[0])
-            yield Row(name, cell.get("ENCODING", ""), cell.get("REQUIRED", ""))
+            repeated = re.search(r"\bMAY be repeated\b", " ".join(cells), re.IGNORECASE) is not None
+            yield Row(name, cell.get("ENCODING", ""), cell.get("REQUIRED", ""), repeated)
 
 
 def tag_of(name: str) -> int | None:
