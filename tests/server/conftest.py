@@ -11,7 +11,7 @@ import structlog
 import trio
 import trustme
 
-from kmsd.server.tls import TLSStream, make_context
+from kmsd.server.tls import StreamKind, TLSStream, make_context
 
 
 @dataclass
@@ -62,6 +62,7 @@ def log() -> AsyncIterator[list[dict[str, object]]]:
         yield entries
 
 
+STREAM_KINDS: list[StreamKind] = ["sslsocket", "trio"]
 SocketPair = Callable[[], tuple[socket.socket, socket.socket]]
 
 
@@ -102,3 +103,13 @@ def client_stream(pki: Pki) -> Callable[..., object]:
         return stream
 
     return connect
+
+
+@pytest.fixture(params=[ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def version(request: pytest.FixtureRequest) -> ssl.TLSVersion:
+    return request.param
+
+
+@pytest.fixture(params=STREAM_KINDS)
+def kind(request: pytest.FixtureRequest) -> StreamKind:
+    return request.param
