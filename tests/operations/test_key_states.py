@@ -59,8 +59,8 @@ from protocol.structures import CryptographicParameters
 from protocol.versions import V2_1
 from tests.domain.test_key_states import CELLS, REASONS
 from tests.operations.conftest import Caller, Server
+from tests.operations.importing import wrapped
 from tests.operations.keys import DAY, decrypting, described, encrypting, make
-from tests.operations.test_key_material import wrapped
 
 ECDSA = CryptographicParameters(digital_signature_algorithm=DigitalSignatureAlgorithm.ECDSA_WITH_SHA256)
 PKCS1 = CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5)

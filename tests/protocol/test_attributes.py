@@ -9,20 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.attributes import (
-    ATTRIBUTE_BY_TAG,
-    ATTRIBUTES,
-    CUSTOM,
     Attribute,
     AttributeReference,
     Template,
     dump_attributes,
     load_attributes,
-    spec_of,
 )
 from protocol.compiler import decode, encode
-from protocol.enums import CryptographicAlgorithm, NameType, ObjectType, State
+from protocol.enums import CryptographicAlgorithm, NameType, State
 from protocol.errors import ProtocolError
-from protocol.names import TAG_SINCE, Tag
+from protocol.names import Tag
 from protocol.schema import AttributeList, References, SingleAttribute, TwoForms, WireForm, structure
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
@@ -316,39 +312,6 @@ def test_a_damaged_store_is_noticed() -> None:
     for wrong in (data[:-8], data[:-1], data + bytes(8), b"\0" + data[1:]):
         with pytest.raises(ProtocolError):
             load_attributes(wrong)
-
-
-# ---- the table --------------------------------------------------------------------------------------------------
-def test_an_attribute_is_not_older_than_its_tag() -> None:
-    for spec in ATTRIBUTES.values():
-        since = max(spec.since, (1, 0))
-        assert TAG_SINCE.get(spec.tag, (1, 0)) <= since, spec.name
-        assert ATTRIBUTE_BY_TAG[spec.tag] is spec
-
-
-def test_no_attribute_that_only_the_server_sets_can_be_changed_by_a_client() -> None:
-    for spec in ATTRIBUTES.values():
-        if spec.set_by == "server":
-            assert not spec.modifiable_by_client, spec.name
-            assert not spec.deletable_by_client, spec.name
-
-
-def test_what_an_attribute_applies_to_depends_on_the_version() -> None:
-    state = ATTRIBUTES["State"]
-    assert state.applies_to(ObjectType.SYMMETRIC_KEY, V1_4)
-    assert not state.applies_to(ObjectType.OPAQUE_OBJECT, V1_4)
-    assert state.applies_to(ObjectType.OPAQUE_OBJECT, V2_1)
-    assert not ATTRIBUTES["Certificate Length"].applies_to(ObjectType.SYMMETRIC_KEY)
-    assert ATTRIBUTES["Name"].applies_to(ObjectType.TEMPLATE)
-
-
-def test_names_keys_and_rules() -> None:
-    assert spec_of(VENDOR.key) is spec_of(CUSTOM_ATTRIBUTE.key) is spec_of("y-made") is CUSTOM
-    assert spec_of(AES.key) is ATTRIBUTES["Cryptographic Algorithm"]
-    assert spec_of("No Such Thing") is None
-    assert Attribute("Name", "x", vendor="acme").key != NAME.key
-    assert AttributeReference("place", "acme").key == VENDOR.key
-    assert AttributeReference("Name").key == NAME.key
 
 
 # ---- what is wrong ----------------------------------------------------------------------------------------------

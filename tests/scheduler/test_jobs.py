@@ -29,9 +29,9 @@ from protocol.operations.schedule_deletion import ScheduleDeletionRequest
 from protocol.operations.update_rotation_policy import UpdateRotationPolicyRequest
 from protocol.versions import V2_1
 from tests.operations.conftest import NOW, Caller, Server
+from tests.operations.importing import wrapped
 from tests.operations.keys import DAY, decrypting, described, encrypting, make, rotated
 from tests.operations.requests import attributes, create, revoke, shown
-from tests.operations.test_key_material import wrapped
 
 EVERYWHERE = LocateRequest(storage_status_mask=StorageStatusMask(7))
 
