@@ -39,8 +39,12 @@ def mutate(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
         tree = read(data)
     except (ProtocolError, UnicodeDecodeError):
         return injure(data, rng)
+    if rng.random() < 0.15:
+        tree = _joined(tree, others, rng)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         tree = _change(tree, others, rng)
+    if rng.random() < 0.9:
+        tree = _counted(tree)
     try:
         result = write(tree)
     except ValueError:
@@ -70,6 +74,27 @@ def injure(data: bytes, rng: random.Random) -> bytes:
     if len(result) >= 8 and data[:1] not in _ENCODINGS and rng.random() < 0.7:
         result[4:8] = (len(result) - 8).to_bytes(4, "big")
     return bytes(result)
+
+
+def _joined(tree: Item, others: Sequence[bytes], rng: random.Random) -> Item:
+    """The message with items of another one behind its own."""
+    try:
+        other = ttlv.decode(rng.choice(others)) if others else tree
+    except ProtocolError:
+        return tree
+    if tree.tag != other.tag or not isinstance(tree.value, tuple) or not isinstance(other.value, tuple):
+        return tree
+    return Item(tree.tag, tree.type, tree.value + other.value[1 : 1 + rng.randint(1, 3)])
+
+
+def _counted(tree: Item) -> Item:
+    """The message with a Batch Count that is right: with a wrong one nothing in it is looked at."""
+    if not isinstance(tree.value, tuple) or not tree.value or not isinstance(tree.value[0].value, tuple):
+        return tree
+    header = tree.value[0]
+    count = Item(Tag.BATCH_COUNT, ItemType.INTEGER, len(tree.value) - 1)
+    fields = tuple(count if field.tag == Tag.BATCH_COUNT else field for field in tree.value[0].value)
+    return Item(tree.tag, tree.type, (Item(header.tag, header.type, fields), *tree.value[1:]))
 
 
 def _walk(item: Item, path: Path = ()) -> Iterator[tuple[Path, Item]]:
