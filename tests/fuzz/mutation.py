@@ -7,6 +7,7 @@ item tree, parts are repeated, dropped, exchanged, and parts of other messages p
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from protocol import ttlv, ttlv_json, ttlv_xml
@@ -23,6 +24,7 @@ _MAXIMUM_DEPTH = 20
 _TO_PAYLOAD = 2
 """Steps from a message to what its batch items hold; the first child of a message is its header."""
 _MAXIMUM_SIZE = 1 << 15
+_WORDS = re.compile(rb'"[^"]*"|[][{}<>/=:,|]|[^][{}<>/=:,|"\s]+')
 
 _ENCODINGS: dict[bytes, tuple[Callable[[bytes], Item], Callable[[Item], bytes]]] = {
     b"<": (lambda data: ttlv_xml.from_xml(data.decode()), lambda item: ttlv_xml.to_xml(item).encode()),
@@ -34,6 +36,8 @@ Path = tuple[int, ...]
 
 def mutate(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
     """`data` with one to four changes; of its structure where it has one, in whichever encoding, else of its bytes."""
+    if data[:1] in _ENCODINGS and rng.random() < 0.4:
+        return _exchanged(data, rng)
     read, write = _ENCODINGS.get(data[:1], (ttlv.decode, ttlv.encode))
     try:
         tree = read(data)
@@ -53,6 +57,19 @@ def mutate(data: bytes, others: Sequence[bytes], rng: random.Random) -> bytes:
     if len(result) > _MAXIMUM_SIZE:
         return data
     return injure(result, rng) if rng.random() < 0.1 else result
+
+
+def _exchanged(data: bytes, rng: random.Random) -> bytes:
+    """A text with one or two of its words and signs replaced by others of them, doubled or left out."""
+    for _ in range(rng.choice((1, 1, 2))):
+        words = [(match.start(), match.end()) for match in _WORDS.finditer(data)]
+        if not words:
+            return data
+        start, stop = rng.choice(words)
+        other = slice(*rng.choice(words))
+        by = rng.choice((data[other], data[other], b"", data[start:stop] * 2))
+        data = data[:start] + by + data[stop:]
+    return data
 
 
 def injure(data: bytes, rng: random.Random) -> bytes:
