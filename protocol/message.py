@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from protocol.compiler import (
     PADDING,
@@ -37,8 +37,6 @@ from protocol.schema import ChosenBy, DateTime, Form, Formed, Open, Since, Tagge
 from protocol.structures import Credential, Nonce
 from protocol.ttlv import Item
 from protocol.versions import SUPPORTED, ProtocolVersion
-
-Message = TypeVar("Message", "RequestMessage", "ResponseMessage")
 
 
 # ---- payloads ---------------------------------------------------------------------------------------------------

@@ -97,7 +97,6 @@ class Capabilities:
     """Asymmetric encryption."""
     signatures: frozenset[DigitalSignatureAlgorithm]
     macs: frozenset[CryptographicAlgorithm]
-    key_wrap: bool
 
 
 class Stream(Protocol):

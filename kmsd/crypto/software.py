@@ -78,7 +78,6 @@ def capabilities() -> Capabilities:
         ),
         signatures=parameters.SIGNATURE_ALGORITHMS | ({vendor.SM2_WITH_SM3} if has_sm2 else set()),
         macs=frozenset({*parameters.HMACS, Algorithm.AES}),
-        key_wrap=True,
     )
 
 

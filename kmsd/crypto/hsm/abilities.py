@@ -177,7 +177,6 @@ class Abilities:
             signatures=frozenset(name for name in SIGNATURE_ALGORITHMS if self._signs(name))
             | ({vendor.SM2_WITH_SM3} if self._sm2_is_for(_SIGN) else frozenset()),
             macs=frozenset(macs | ({aes} if self.cmac else set())),
-            key_wrap=BlockCipherMode.NIST_KEY_WRAP in self.key_wraps,
         )
 
     def _sm2_is_for(self, use: MechanismFlag) -> bool:
