@@ -173,11 +173,15 @@ async def _answering(server: Server) -> Callable[[bytes], Any]:
     uids = [own[kind] for kind in placeholders.KINDS]
     originals = {uid: found for uid in uids if (found := server.store.get("acme", uid)) is not None}
     versions = {uid: original.version for uid, original in originals.items()}
+    changed = False
 
     async def answer(data: bytes) -> ResponseMessage:
-        await _restore(server, originals, versions)
+        nonlocal changed
+        if changed:
+            await _restore(server, originals, versions)
         answered = await server.dispatcher.respond(server.peer("acme", "app"), names.put(data))
         response = decode_response(answered.data)
+        changed = any(item.result_status != ResultStatus.OPERATION_FAILED for item in response.batch_items)
         for item in response.batch_items:
             assert item.result_status != ResultStatus.OPERATION_FAILED or item.result_reason is not None
             assert item.result_reason != ResultReason.INTERNAL_SERVER_ERROR, item
