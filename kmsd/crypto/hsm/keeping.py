@@ -34,6 +34,7 @@ from kmsd.crypto.hsm.objects import (
     Shape,
     capability_template,
     find,
+    unwrap_aes,
 )
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.root import KEK, TenantKeyRing
@@ -201,18 +202,10 @@ class KeyKeeper:
         Its plaintext exists in the token only. Raises CryptographicFailureError for a key of another length.
         """
         self._may_keep(reference.tenant, KeyType.AES)
-        mechanism, parameter = table.rsa_cipher(rsa_scheme(use.parameters))
+        way = table.rsa_cipher(rsa_scheme(use.parameters))
 
         def make(session: Session) -> tuple[Material, bytes]:
-            made = BoundKey(session, private.handle, KeyType.RSA).unwrap_key(
-                ObjectClass.SECRET_KEY,
-                KeyType.AES,
-                wrapped,
-                mechanism=mechanism,
-                mechanism_param=parameter,
-                capabilities=MechanismFlag.ENCRYPT,
-                template=self._template(lease, session, reference, False),
-            )
+            made = unwrap_aes(session, private.handle, wrapped, way, self._template(lease, session, reference, False))
             try:
                 size = made[Attribute.VALUE_LEN]
                 if size and size * 8 != reference.length:

@@ -18,6 +18,7 @@ from kmsd.crypto.hsm.objects import (
     BoundKey,
     capability_template,
     private_template,
+    unwrap_aes,
 )
 from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.testkeys import TEST_KEY, rsa_key
@@ -119,7 +120,6 @@ def unwraps_keys(lease: Lease, pair: tuple[HashingAlgorithm, HashingAlgorithm]) 
     """An AES key under an RSA key becomes the same key in the token, where nobody reads it."""
     known = rsa_key()
     scheme = RsaScheme(PaddingMethod.OAEP, *pair, b"")
-    mechanism, parameter = table.rsa_cipher(scheme)
     wrapped = asymmetric.rsa_encrypt(known.public_key(), scheme, TEST_KEY)
 
     def unwrap(session: Session) -> Any:
@@ -132,15 +132,7 @@ def unwraps_keys(lease: Lease, pair: tuple[HashingAlgorithm, HashingAlgorithm]) 
             }
         )
         try:
-            return BoundKey(session, private.handle, KeyType.RSA).unwrap_key(
-                ObjectClass.SECRET_KEY,
-                KeyType.AES,
-                wrapped,
-                mechanism=mechanism,
-                mechanism_param=parameter,
-                capabilities=MechanismFlag.ENCRYPT,
-                template=WRAPPABLE,
-            )
+            return unwrap_aes(session, private.handle, wrapped, table.rsa_cipher(scheme), WRAPPABLE)
         finally:
             private.destroy()
 

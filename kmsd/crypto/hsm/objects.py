@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
-from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass, _pkcs11, types
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, _pkcs11, types
 from pkcs11.attributes import AttributeMapper
 from pkcs11.constants import DEFAULT
 from pkcs11.exceptions import PKCS11Error
@@ -133,6 +133,25 @@ class BoundKey(_m.EncryptMixin, _m.DecryptMixin, _m.SignMixin, _m.WrapMixin, _m.
 
     def _identity(self) -> Any:
         return BoundKey.__name__, self._session, self._handle
+
+
+def unwrap_aes(
+    session: Session, private: int, wrapped: bytes, way: tuple[Mechanism, Any], template: Mapping[Any, Any]
+) -> Any:
+    """An AES key under the RSA key with the handle `private`, as an object of the token that encrypts.
+
+    `way` is mechanism and parameter, as mechanisms.rsa_cipher says them. Raises PKCS11Error.
+    """
+    mechanism, parameter = way
+    return BoundKey(session, private, KeyType.RSA).unwrap_key(
+        ObjectClass.SECRET_KEY,
+        KeyType.AES,
+        wrapped,
+        mechanism=mechanism,
+        mechanism_param=parameter,
+        capabilities=MechanismFlag.ENCRYPT,
+        template=template,
+    )
 
 
 class _Entry:
