@@ -106,6 +106,8 @@ class SyncClient(BaseClient):
             plain = socket.create_connection((self.host, self.port), timeout=self.timeout)
             try:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                # Of a connection that is gone already, wrap_socket would leave a socket unclosed (CPython 3.11).
+                plain.getpeername()
                 return self._tls.wrap_socket(plain, server_hostname=self.host)
             except BaseException:
                 plain.close()
