@@ -175,16 +175,21 @@ def imported(attributes: Iterable[Attribute], object_type: ObjectType) -> Attrib
     return result
 
 
+_ORDER_OF_DATES = (
+    ("Activation Date", "Process Start Date"),
+    ("Activation Date", "Protect Stop Date"),
+    ("Activation Date", "Deactivation Date"),
+    ("Process Start Date", "Deactivation Date"),
+    ("Protect Stop Date", "Deactivation Date"),
+)
+_LATER_DATES = frozenset(later for _, later in _ORDER_OF_DATES)
+
+
 def check_dates(attributes: AttributeSet) -> None:
     """The order that KMIP 1.4 §3.25-3.27 demands: activation, process start; protect stop, deactivation."""
-    order = (
-        ("Activation Date", "Process Start Date"),
-        ("Activation Date", "Protect Stop Date"),
-        ("Activation Date", "Deactivation Date"),
-        ("Process Start Date", "Deactivation Date"),
-        ("Protect Stop Date", "Deactivation Date"),
-    )
-    for earlier, later in order:
+    if not attributes.has_any(_LATER_DATES):
+        return
+    for earlier, later in _ORDER_OF_DATES:
         first, second = attributes.get(earlier), attributes.get(later)
         if first is not None and second is not None and first > second:
             raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"the {later} lies before the {earlier}")

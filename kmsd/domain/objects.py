@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Literal
 
 from protocol.attributes import Attribute
@@ -55,8 +56,7 @@ class AttributeSet:
         self._by_key = by_key
 
     def __iter__(self) -> Iterator[Attribute]:
-        for instances in self._by_key.values():
-            yield from instances
+        return chain.from_iterable(self._by_key.values())
 
     def __contains__(self, key: str) -> bool:
         return key in self._by_key
@@ -88,6 +88,13 @@ class AttributeSet:
     def values(self, key: str) -> list[Any]:
         return [attribute.value for attribute in self._by_key.get(key, ())]
 
+    def has_any(self, keys: frozenset[str]) -> bool:
+        return not keys.isdisjoint(self._by_key)
+
+    def others(self, known: Mapping[str, object]) -> set[str]:
+        """The keys that are not among the known ones."""
+        return self._by_key.keys() - known.keys()
+
     def _changed(self, key: str, instances: tuple[Attribute, ...]) -> AttributeSet:
         changed = AttributeSet()
         by_key = dict(self._by_key)
@@ -100,7 +107,9 @@ class AttributeSet:
 
     def set(self, name: str, value: Any) -> AttributeSet:
         """Give the standard attribute this single value; None removes it."""
-        return self._changed(name, () if value is None else _single(name, value))
+        instances = () if value is None else _single(name, value)
+        # A number that it has already is the very same object.
+        return self if self._by_key.get(name) is instances else self._changed(name, instances)
 
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
@@ -195,7 +204,8 @@ class ManagedObject:
         return self.changed(self.state, attributes, self.material)
 
     def set(self, name: str, value: Any) -> ManagedObject:
-        return self.with_attributes(self.attributes.set(name, value))
+        attributes = self.attributes.set(name, value)
+        return self if attributes is self.attributes else self.with_attributes(attributes)
 
     def set_all(self, values: Mapping[str, Any]) -> ManagedObject:
         return self.with_attributes(self.attributes.set_all(values))

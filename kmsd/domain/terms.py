@@ -189,7 +189,11 @@ def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
         structure: Any = type(value)
         for name in _field_names(structure):
             part = getattr(value, name)
-            if part is not None:
+            if part is None:
+                continue
+            if isinstance(part, (int, str, bytes)) and not isinstance(part, IntFlag):
+                found.append((prefix + name, _scalar(part)))
+            else:
                 _collect(part, prefix + name, found)
 
 

@@ -62,8 +62,8 @@ def held_names(obj: ManagedObject) -> frozenset[str]:
 
 
 def encode(obj: ManagedObject, version: int) -> Entry:
-    for key, _ in obj.attributes.items():
-        if key not in ATTRIBUTES and spec_of(key) is None:
+    for key in obj.attributes.others(ATTRIBUTES):
+        if spec_of(key) is None:
             # The codec leaves out what no version knows; a store must not.
             raise ValueError(f"{obj.uid!r}: no attribute {key!r}")
     material = obj.material
