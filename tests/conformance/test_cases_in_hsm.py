@@ -17,6 +17,8 @@ from tests.shared import SHARED
 pytestmark = [
     pytest.mark.skipif(SHARED is None, reason="the shared reference material is not here"),
     pytest.mark.skipif(shutil.which("softhsm2-util") is None, reason="SoftHSM is not installed"),
+    # The daemon first makes some 900 keys in the token: half a minute, and many on a busy machine.
+    pytest.mark.timeout(600),
 ]
 
 CASES = all_cases()
