@@ -29,9 +29,10 @@ from protocol.structures import Link
 from protocol.versions import V2_1
 from tests.crypto.test_containers import KEY, others
 from tests.operations.conftest import Caller, Server
+from tests.operations.importing import wrap
 from tests.operations.requests import name
 from tests.operations.test_authorisation import everything, finder, mine, server, theirs
-from tests.operations.test_key_material import pkcs8, wrap
+from tests.operations.test_key_material_kinds import pkcs8
 from tests.operations.test_pkcs_12 import password, private
 
 __all__ = ["finder", "mine", "server", "theirs"]
