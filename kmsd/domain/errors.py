@@ -1,6 +1,8 @@
-"""The refusal that a client may read."""
+"""The refusal that a client may read, and how what is none is written down."""
 
 from __future__ import annotations
+
+import traceback
 
 from protocol.enums import ResultReason
 
@@ -43,3 +45,8 @@ def wrong_state(message: str) -> KmsError:
 
 def unsupported(message: str) -> KmsError:
     return KmsError(ResultReason.FEATURE_NOT_SUPPORTED, message)
+
+
+def render(error: BaseException) -> str:
+    """The traceback for the log, without the values of local variables, which may be keys."""
+    return "".join(traceback.format_exception(error))

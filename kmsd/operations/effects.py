@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
 import trio
+
+from kmsd.domain.errors import render
 
 log = structlog.get_logger("kmsd.operations")
 
@@ -37,4 +38,4 @@ def _each(calls: Sequence[Callable[[], None]], failure: str, tenant: str) -> Non
         try:
             call()
         except Exception as error:
-            log.error(failure, tenant=tenant, traceback="".join(traceback.format_exception(error)))
+            log.error(failure, tenant=tenant, traceback=render(error))

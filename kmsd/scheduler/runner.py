@@ -8,6 +8,7 @@ import structlog
 import trio
 
 from kmsd.crypto.errors import CryptoError
+from kmsd.domain.errors import render
 from kmsd.operations import orphans
 from kmsd.operations.services import Services
 from kmsd.scheduler.jobs import run_due
@@ -70,9 +71,9 @@ class Scheduler:
                 continue
             try:
                 done += await run_due(self._services, tenant)
-            except Exception:
+            except Exception as error:
                 # One tenant's trouble, or a store that does not work for a while, must not end the loop.
-                log.exception("not done", tenant=tenant)
+                log.error("not done", tenant=tenant, traceback=render(error))
         return done
 
     async def _succeed(self) -> None:

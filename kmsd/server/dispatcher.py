@@ -14,7 +14,7 @@ import structlog
 import trio
 from structlog.contextvars import bind_contextvars
 
-from kmsd.domain.errors import KmsError
+from kmsd.domain.errors import KmsError, render
 from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations import HANDLERS, undoing
 from kmsd.operations.asynchronous import Job, Owner
@@ -30,7 +30,7 @@ from kmsd.server.later import is_later, pending
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.results import RESULTS
-from kmsd.server.session import Answer, render
+from kmsd.server.session import Answer
 from kmsd.storage.errors import ConflictError
 from protocol.enums import (
     BatchErrorContinuationOption,

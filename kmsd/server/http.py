@@ -19,9 +19,10 @@ import h11
 import structlog
 import trio
 
+from kmsd.domain.errors import render
 from kmsd.server.connections import Connection, Refused
 from kmsd.server.encodings import ENCODINGS, Encoding
-from kmsd.server.session import LINGER, Dispatcher, render
+from kmsd.server.session import LINGER, Dispatcher
 from kmsd.server.tls import close_lingering
 from protocol.errors import ProtocolError
 

@@ -11,8 +11,8 @@ import structlog
 import trio
 
 from kmsd.config.settings import Limits
+from kmsd.domain.errors import render
 from kmsd.server.connections import Connection, Connections, Refused
-from kmsd.server.session import render
 
 log = structlog.get_logger("kmsd.listeners")
 

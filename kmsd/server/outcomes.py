@@ -11,13 +11,12 @@ from collections.abc import Iterable
 import structlog
 
 from kmsd.audit import record_of
-from kmsd.domain.errors import KmsError
+from kmsd.domain.errors import KmsError, render
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations.context import Batch
 from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
-from kmsd.server.session import render
 from kmsd.storage.errors import ConflictError
 from kmsd.storage.work import UnitOfWork
 from protocol.enums import ResultReason

@@ -21,6 +21,7 @@ from kmsd.config.changes import changes, needing_restart
 from kmsd.config.loader import load_with_source
 from kmsd.config.settings import Settings, Tls
 from kmsd.config.source import ConfigurationError, Source, dotted
+from kmsd.domain.errors import render
 from kmsd.domain.identity import Identity
 from kmsd.operations.declarations import apply_declared
 from kmsd.operations.declared import DeclarationError
@@ -34,7 +35,6 @@ from kmsd.server.identity import Peer, Peers
 from kmsd.server.listeners import Server
 from kmsd.server.notices import Notices
 from kmsd.server.providers import Tenancies
-from kmsd.server.session import render
 from kmsd.server.tls import CurrentContext, TLSConfigurationError, make_context
 from kmsd.server.tls_context import expiry
 from kmsd.storage.errors import StoreError

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import traceback
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
 import trio
 
+from kmsd.domain.errors import render
 from kmsd.server.connections import Connection, Refused
 from kmsd.server.tls import (
     CurrentContext,
@@ -182,8 +182,3 @@ async def _converse(
         if frames.partial:
             # Requests sent ahead of their answers must not keep the others waiting.
             await trio.lowlevel.checkpoint()
-
-
-def render(error: BaseException) -> str:
-    """The traceback without the values of local variables, which may be keys."""
-    return "".join(traceback.format_exception(error))

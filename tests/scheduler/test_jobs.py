@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import trio
 
 from kmsd.domain import cmk as cmks
@@ -280,3 +283,19 @@ async def test_the_loop_serves_every_tenant(server: Server, tenant: str) -> None
     server.now += 8 * DAY
     assert await Scheduler(server.services, server.store.leadership()).look() == 1
     assert (await described(app, uid)).version_count == 2
+
+
+async def test_one_tenants_trouble_is_logged_with_its_traceback_and_the_others_are_served(server: Server) -> None:
+    bank = server.caller("bank")
+    uid = (await make(bank, rotate_automatic=True, rotate_interval=7 * DAY)).unique_identifier
+    acme = (await make(server.caller(), rotate_automatic=True, rotate_interval=7 * DAY)).unique_identifier
+    with closing(sqlite3.connect(server.store._path)) as connection, connection:
+        connection.execute("UPDATE objects SET attributes = x'00', version = version + 1 WHERE uid = ?", (acme,))
+    server.now += 8 * DAY
+    with structlog.testing.capture_logs() as logs:
+        assert await Scheduler(server.services, server.store.leadership()).look() == 1
+    assert (await described(bank, uid)).version_count == 2
+    [entry] = [entry for entry in logs if entry["event"] == "not done"]
+    assert entry["tenant"] == "acme"
+    assert "Traceback" in entry["traceback"]
+    assert "CorruptStoreError" in entry["traceback"]
