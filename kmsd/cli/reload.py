@@ -22,11 +22,11 @@ def reload_daemon(path: Path, timeout: float) -> None:
     configuration that it has; with 3 where no daemon answers.
     """
     try:
-        outcome = ask(socket_of(store_of(path)), timeout)
+        outcome = ask(socket_of(store_of(path), path), timeout)
     except ConfigurationError as error:
         raise Refused(f"not reloaded:\n{error}") from error
     except NobodyServes as error:
-        raise NotConnected(f"no daemon serves with this store: {error}") from error
+        raise NotConnected(f"no daemon serves this configuration with its store: {error}") from error
     except TimeoutError as error:
         raise NotConnected(f"the daemon has not answered in {timeout:g} s; its log tells the outcome") from error
     if not outcome.done:

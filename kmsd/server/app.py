@@ -95,7 +95,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             await apply_declared(services, settings.tenants)
             await nursery.start(partial(run_until_signal, server, stopping=systemd.notify_stopping))
             nursery.start_soon(_reload_on_hangup, reloader)
-            await nursery.start(serve_control, socket_of(settings.store.sqlite), reloader.reload)
+            await nursery.start(serve_control, socket_of(settings.store.sqlite, path), reloader.reload)
             nursery.start_soon(notices.run, services)
             async with trio.open_nursery() as later:
                 await later.start(services.requests.run)

@@ -5,6 +5,8 @@ One line is sent, `reload`, and one comes back, a JSON object with `done` and `l
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import socket
@@ -41,9 +43,11 @@ class NobodyServes(Exception):
     """No daemon listens there, or it went away before it answered."""
 
 
-def socket_of(store: Path) -> Path:
-    """The control socket of the daemon on this store."""
-    return store.with_name(store.name + "-control")
+def socket_of(store: Path, configuration: Path) -> Path:
+    """The control socket of the daemon that serves this configuration file with this store. Two daemons may share a
+    store, each with a configuration of its own."""
+    digest = hashlib.sha256(os.fsencode(configuration.resolve())).hexdigest()[:8]
+    return store.with_name(f"{store.name}-control-{digest}")
 
 
 async def serve_control(
@@ -93,7 +97,12 @@ def ask(path: Path, patience: float) -> Outcome:
 
 @contextmanager
 def _bound(path: Path) -> Iterator[socket.socket]:
-    """A listening socket that only its owner can connect to; one that a killed daemon left makes room for it."""
+    """A listening socket that only its owner can connect to; one that a killed daemon left makes room for it.
+
+    Raises OSError where the one that is there answers.
+    """
+    if _answers(path):
+        raise OSError(errno.EADDRINUSE, f"another daemon serves this configuration: it answers at {path}")
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         before = os.umask(0o177)
@@ -110,6 +119,17 @@ def _bound(path: Path) -> Iterator[socket.socket]:
             # Unless another daemon has taken its place.
             if path.exists() and path.stat().st_ino == mine:
                 path.unlink()
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_PATIENCE)
+        try:
+            with _short(path) as name:
+                sock.connect(name)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 @contextmanager

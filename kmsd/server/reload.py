@@ -20,11 +20,12 @@ import trio
 from kmsd.config.changes import changes, needing_restart
 from kmsd.config.loader import load_with_source
 from kmsd.config.settings import Settings, Tls
-from kmsd.config.source import ConfigurationError, Source, dotted
+from kmsd.config.source import ConfigurationError, Place, Source, dotted
+from kmsd.domain.declared_keys import Kind
 from kmsd.domain.errors import render
 from kmsd.domain.identity import Identity
 from kmsd.operations.declarations import apply_declared
-from kmsd.operations.declared import DeclarationError
+from kmsd.operations.declared import DeclarationError, compare_keys
 from kmsd.operations.services import Services, Tenant
 from kmsd.server import systemd
 from kmsd.server.connections import Connection
@@ -103,10 +104,19 @@ class Reloader:
         self.tenancies.serve(settings)
         for name in before.tenants.keys() - settings.tenants.keys():
             self.tenancies.forget(name)
-        lines = [dotted(place) for place in changes(before, settings)]
+        lines = [self._told(settings, place) for place in changes(before, settings)]
         if self.expires != expires:
             lines.append(f"tls: the certificate is another, valid until {self.expires.isoformat()}")
         return tuple(lines)
+
+    def _told(self, settings: Settings, place: Place) -> str:
+        """A change, and whether there is no effect: a declared key that is there is never altered."""
+        match place:
+            case ("tenants", str(tenant), "keys", str(name), *_) if tenant in settings.tenants:
+                for difference in compare_keys(self.services.store, tenant, settings.tenants[tenant]):
+                    if difference.name == name and difference.kind is not Kind.CREATE:
+                        return f"{dotted(place)}: the key that is there stays as it is"
+        return dotted(place)
 
     def _exchange(
         self, settings: Settings, tenants: Mapping[str, Tenant], context: ssl.SSLContext, expires: datetime

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,10 +19,11 @@ from click.testing import CliRunner, Result
 from kmsd.cli import main
 from kmsd.client import ConnectionFailed, KmipError, SyncClient
 from kmsd.config.passwords import hash_password
+from kmsd.server.control import socket_of
 from protocol.enums import CryptographicAlgorithm, ResultReason
 from protocol.operations.discover_versions import DiscoverVersionsRequest
 from protocol.versions import V1_4
-from tests.daemon import Daemon, free_port, serving, set_up
+from tests.daemon import KMSD, Daemon, free_port, serving, set_up
 
 DEADLINE = 20
 
@@ -345,11 +347,42 @@ def test_without_a_daemon_that_is_said(tmp_path: Path) -> None:
     command = ["reload", "--config", str(tmp_path / "dev" / "kmsd.yaml")]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 3
-    assert "no daemon serves with this store" in done.stderr
+    assert "no daemon serves this configuration" in done.stderr
     # What a killed daemon leaves behind.
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(tmp_path / "dev" / "kmsd.db-control"))
+        left.bind(str(control(tmp_path / "dev")))
     assert CliRunner().invoke(main, command).exit_code == 3
+
+
+def control(directory: Path) -> Path:
+    return socket_of(directory / "kmsd.db", directory / "kmsd.yaml")
+
+
+def test_a_second_start_is_refused_and_takes_nothing_from_the_first(tmp_path: Path) -> None:
+    port = free_port()
+    set_up(tmp_path / "dev", port, hsm=False)
+    with serving(tmp_path / "dev", port) as daemon:
+        second = subprocess.run(
+            [*KMSD, "serve", "--config", str(daemon.directory / "kmsd.yaml")],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert second.returncode == 1
+        assert "another daemon serves this configuration" in second.stderr
+        assert reload(daemon).exit_code == 0
+
+
+def test_a_copy_of_the_configuration_is_not_what_is_served(tmp_path: Path) -> None:
+    port = free_port()
+    set_up(tmp_path / "dev", port, hsm=False)
+    with serving(tmp_path / "dev", port) as daemon:
+        copy = daemon.directory / "copy.yaml"
+        copy.write_text((daemon.directory / "kmsd.yaml").read_text())
+        done = CliRunner().invoke(main, ["reload", "--config", str(copy)])
+        assert done.exit_code == 3
+        assert "no daemon serves this configuration" in done.stderr
 
 
 def test_the_control_socket_is_its_owners_alone_and_gone_after_the_end(
@@ -358,7 +391,7 @@ def test_the_control_socket_is_its_owners_alone_and_gone_after_the_end(
     port = free_port()
     directory = tmp_path / ("a-long-name-" * 8)
     set_up(directory, port, hsm=False)
-    path = directory / "kmsd.db-control"
+    path = control(directory)
     with serving(directory, port) as daemon:
         assert path.stat().st_mode & 0o777 == 0o600
         assert reload(daemon).exit_code == 0

@@ -1,7 +1,6 @@
 """Terms that many objects have are those of a kind, stored once."""
 
 import hashlib
-from itertools import groupby
 
 import sqlalchemy as sa
 from alembic import op
@@ -60,22 +59,24 @@ def _divide(connection: sa.Connection) -> None:
     """Give every object its kind, and take the terms of the kind from the object's own."""
     tag, is_tag = sa.func.substr(_terms.c.term, 1, 7), [f"{tag}\x1f" for tag in _OF_KIND]
     of_kind = sa.and_(tag.in_(is_tag), sa.not_(_terms.c.term.startswith(_DUE, autoescape=True)))
-    rows = connection.execute(
-        sa.select(_objects.c.id, _objects.c.tenant, _terms.c.term, _terms.c.instance)
-        .select_from(_objects.outerjoin(_terms, sa.and_(_terms.c.object == _objects.c.id, of_kind)))
-        .order_by(_objects.c.id)
-    ).fetchall()
+    # One pass over each table: there is no index by which to join them.
+    found: dict[int, list[tuple[str, int]]] = {}
+    known: dict[tuple[str, int], tuple[str, int]] = {}
+    for row in connection.execute(sa.select(_terms.c.object, _terms.c.term, _terms.c.instance).where(of_kind)):
+        # Few are different: each is kept once.
+        pair = (row[1], row[2])
+        found.setdefault(row[0], []).append(known.setdefault(pair, pair))
+    objects = connection.execute(sa.select(_objects.c.id, _objects.c.tenant).order_by(_objects.c.id)).fetchall()
     kinds: dict[tuple[str, frozenset[tuple[str, int]]], int] = {}
-    for (identity, tenant), found in groupby(rows, key=lambda row: (row[0], row[1])):
-        terms = frozenset((row[2], row[3]) for row in found if row[2] is not None)
+    for identity, tenant in objects:
+        terms = frozenset(found.pop(identity, ()))
         if (tenant, terms) not in kinds:
             kinds[tenant, terms] = number = len(kinds) + 1
             text = "\x1e".join(f"{term}\x1f{instance}" for term, instance in sorted(terms))
             digest = hashlib.sha256(text.encode()).digest()
             connection.execute(_kinds.insert().values(id=number, tenant=tenant, digest=digest))
             for term, instance in terms:
-                row = {"tenant": tenant, "term": term, "kind": number, "instance": instance}
-                connection.execute(_kind_terms.insert().values(row))
-        kind = kinds[tenant, terms]
-        connection.execute(_objects.update().where(_objects.c.id == identity).values(kind=kind))
+                values = {"tenant": tenant, "term": term, "kind": number, "instance": instance}
+                connection.execute(_kind_terms.insert().values(values))
+        connection.exec_driver_sql("UPDATE objects SET kind = ? WHERE id = ?", (kinds[tenant, terms], identity))
     connection.execute(_terms.delete().where(of_kind))
