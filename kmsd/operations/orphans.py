@@ -3,9 +3,11 @@
 A key is made on the token before its row is committed, and removed from it after the row has given it up. So a process
 that dies in between leaves a key without a row, never a row without its key:
 
-orphan     No row at all. It may be the only key to something whose store was lost: it is removed by order only.
-remnant    The object's row is there and is destroyed, or has no such material any more. Whoever gave the order
-           believes that the key is gone, and no row will ever name it again: it is removed.
+orphan     No row at all, or one that does not prove that it has given the key up: where the store was restored from an
+           older copy, the key may be newer than the row. It may be the only key to something: it is removed by order
+           only.
+remnant    The object's row is destroyed, or has other material or none, and was changed after the key was made.
+           Whoever gave the order believes that the key is gone, and no row will ever name it again: it is removed.
 being made Too young to be sure, while other processes serve the same store: its row may be about to be committed.
 missing    A row whose key is not on the token. Somebody removed it there, or the token is an old copy.
 tenant key One of the two keys of a tenant that neither the store nor the configuration knows; that of a tenant which is
@@ -27,7 +29,7 @@ from kmsd.crypto.errors import CryptoError
 from kmsd.crypto.holdings import Holdings, ResidentKey, key_id_of, read_key_id
 from kmsd.crypto.provider import Provider
 from kmsd.domain import lifecycle
-from kmsd.domain.objects import ProtectionLevel
+from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.operations.services import Tenant
 from kmsd.storage.store import Store
 
@@ -82,30 +84,46 @@ def compare(store: Store, before: Rows, holdings: Holdings, since: float) -> lis
     """
     after = rows(store, before)
     on_token = {(key.tenant, key.key_id) for key in holdings.resident}
-    found = [
-        Finding(key.tenant, verdict, key.uid, key.key_id, key.made)
-        for key in holdings.resident
-        if key.tenant in after and (verdict := _verdict(store, after, key, since)) is not None
+    missing = [
+        Finding(tenant, Verdict.MISSING, uid, key_id, known.made if (known := read_key_id(key_id)) else None)
+        for tenant, kept in after.items()
+        for uid, key_id in kept.items()
+        # One that has come or gone meanwhile is not missing.
+        if (tenant, key_id) not in on_token and before[tenant].get(uid) == key_id
     ]
-    for tenant, kept in after.items():
-        found += [
-            Finding(tenant, Verdict.MISSING, uid, key_id, known.made if (known := read_key_id(key_id)) else None)
-            for uid, key_id in kept.items()
-            # One that has come or gone meanwhile is not missing.
-            if (tenant, key_id) not in on_token and before[tenant].get(uid) == key_id
-        ]
-    return found
+    lost = {(finding.tenant, finding.uid) for finding in missing}
+    found = [
+        Finding(key.tenant, _verdict(store, lost, key, since), key.uid, key.key_id, key.made)
+        for key in holdings.resident
+        if key.tenant in after and after[key.tenant].get(key.uid) != key.key_id
+    ]
+    return found + missing
 
 
-def _verdict(store: Store, kept: Rows, key: ResidentKey, since: float) -> Verdict | None:
-    if kept[key.tenant].get(key.uid) == key.key_id:
-        return None
+def _verdict(store: Store, lost: Container[tuple[str, str]], key: ResidentKey, since: float) -> Verdict:
+    """Of a key that its row, if it has any, does not name; `lost` are the objects whose own key is missing."""
     row = store.get(key.tenant, key.uid)
-    if row is not None and lifecycle.is_destroyed(row):
+    given_up = row is not None and _given_up(row, key.made)
+    if row is not None and given_up and lifecycle.is_destroyed(row):
         return Verdict.REMNANT
     if key.made is not None and key.made >= since:
         return Verdict.MAKING
-    return Verdict.ORPHAN if row is None else Verdict.REMNANT
+    # A row whose own key is gone may be older than the token: this key may be the one that came after it.
+    return Verdict.REMNANT if given_up and (key.tenant, key.uid) not in lost else Verdict.ORPHAN
+
+
+def _given_up(row: ManagedObject, made: int | None) -> bool:
+    """Whether the row, which does not name the key, was written after the key was made (POSIX seconds).
+
+    A destroyed object never has a key again, so that there a time that is not known is no doubt, and neither is the
+    same second. An object whose material was deleted may get it again: a copy of the store from before then has the
+    same row, and only the dates tell that the key is newer.
+    """
+    destroyed = row.attributes.get("Destroy Date")
+    if destroyed is not None:
+        return made is None or made <= destroyed
+    changed = row.attributes.get("Last Change Date")
+    return made is not None and changed is not None and made < changed
 
 
 def unknown_tenants(store: Store, holdings: Holdings, configured: Container[str]) -> list[Finding]:

@@ -251,6 +251,7 @@ async def test_material_that_was_deleted_is_removed_and_comes_back(
     text = await app.call(EncryptRequest(unique_identifier=cmk.uid, data=b"text"))
     again = replace(version, uid=version.uid)
     kept = resident.generate(reference(again)).material.blob
+    server.now += 1
     await app.call(DeleteKeyMaterialRequest(unique_identifier=cmk.uid))
     remnant = Finding("acme", Verdict.REMNANT, version.uid, kept, NOW)
     assert look(server, resident) == [remnant]

@@ -46,8 +46,8 @@ def show_orphans(path: Path, *, tenant: str | None, older_than: int, destroy: bo
     """Show the keys that are on a token and not in the store, or in the store and not on the token.
 
     \b
-    orphan      on the token, without an object: a kill between the two, or a store older than the token
-    remnant     of an object that is destroyed; the daemon removes it at its next start
+    orphan      on the token, no object names it: a kill between the two, or a store older than the token
+    remnant     of an object that has given it up since; the daemon removes it at its next start
     being made  perhaps: young, and a daemon is running
     missing     an object whose key the token does not have
     tenant key  of a tenant that neither the store nor the configuration knows
