@@ -7,13 +7,17 @@ done was left by one that has died. The system gives the lock back when its hold
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from pathlib import Path
 
-from kmsd.storage.connection import BUSY_SECONDS
-from kmsd.storage.errors import StoreBusyError
+import structlog
 
+log = structlog.get_logger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that one waits for another before the log says so."""
 _PAUSE = 0.01
 
 
@@ -21,7 +25,8 @@ class Presence:
     """`alone` until `settle`: nobody else serves the store, and who wants to waits."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreBusyError where another process stays alone for more than BUSY_SECONDS."""
+        """Waits while another process is alone, however long: a big token takes it minutes to look through, and
+        keys that are made meanwhile would be orphans in its eyes."""
         self._path = path
         self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self.alone = self._lock(fcntl.LOCK_EX)
@@ -42,10 +47,14 @@ class Presence:
         os.close(self._descriptor)
 
     def _share(self) -> None:
-        deadline = time.monotonic() + BUSY_SECONDS
+        patience = time.monotonic() + PATIENCE
         while not self._lock(fcntl.LOCK_SH):
-            if time.monotonic() >= deadline:
-                raise StoreBusyError(f"{self._path}: held by another process for {BUSY_SECONDS:g} s")
+            if time.monotonic() >= patience:
+                log.warning(
+                    "waits for another process that holds the store against the tokens, at its start or as a command",
+                    path=str(self._path),
+                )
+                patience = math.inf
             time.sleep(_PAUSE)
 
     def _lock(self, kind: int) -> bool:

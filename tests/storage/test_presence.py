@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 
 from kmsd.storage import presence
-from kmsd.storage.errors import StoreBusyError
 from kmsd.storage.presence import Presence
 from kmsd.storage.store import Store
 
@@ -53,13 +53,23 @@ def test_who_comes_while_another_is_alone_waits(tmp_path: Path) -> None:
         second.close()
 
 
-def test_who_waits_for_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "BUSY_SECONDS", 0.05)
-    with (
-        closing(Presence(tmp_path / "presence")),
-        pytest.raises(StoreBusyError, match=r"presence: held by another process for 0\.05 s"),
-    ):
-        Presence(tmp_path / "presence")
+def test_who_waits_for_long_says_so_once_and_is_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token with many keys is looked through for longer than a store is ever held."""
+    monkeypatch.setattr(presence, "PATIENCE", 0.05)
+    arrived: list[Presence] = []
+    with structlog.testing.capture_logs() as logged, closing(Presence(tmp_path / "presence")) as first:
+        waiting = threading.Thread(target=lambda: arrived.append(Presence(tmp_path / "presence")))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        assert [line["log_level"] for line in logged] == ["warning"]
+        assert logged[0]["path"] == str(tmp_path / "presence")
+        first.settle()
+        waiting.join(5)
+        [second] = arrived
+        assert not second.alone
+        second.close()
+    assert len(logged) == 1
 
 
 def test_the_dead_are_not_present(tmp_path: Path) -> None:
