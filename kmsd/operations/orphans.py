@@ -8,6 +8,7 @@ orphan     No row at all, or one that does not prove that it has given the key u
            only.
 remnant    The object's row is destroyed, or has other material or none, and was changed after the key was made.
            Whoever gave the order believes that the key is gone, and no row will ever name it again: it is removed.
+unreadable The object's row does not decode: what it says of the key is not known, and the key is left alone.
 being made Too young to be sure, while other processes serve the same store: its row may be about to be committed.
 missing    A row whose key is not on the token. Somebody removed it there, or the token is an old copy.
 tenant key One of the two keys of a tenant that neither the store nor the configuration knows; that of a tenant which is
@@ -31,6 +32,7 @@ from kmsd.crypto.provider import Provider
 from kmsd.domain import lifecycle
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
 from kmsd.operations.services import Tenant
+from kmsd.storage.errors import CorruptStoreError
 from kmsd.storage.store import Store
 
 log = structlog.get_logger("kmsd.orphans")
@@ -50,6 +52,7 @@ class Verdict(StrEnum):
     REMNANT = "remnant"
     MAKING = "being made"
     MISSING = "missing"
+    UNREADABLE = "unreadable"
     TENANT_KEY = "tenant key"
 
 
@@ -102,7 +105,10 @@ def compare(store: Store, before: Rows, holdings: Holdings, since: float) -> lis
 
 def _verdict(store: Store, lost: Container[tuple[str, str]], key: ResidentKey, since: float) -> Verdict:
     """Of a key that its row, if it has any, does not name; `lost` are the objects whose own key is missing."""
-    row = store.get(key.tenant, key.uid)
+    try:
+        row = store.get(key.tenant, key.uid)
+    except CorruptStoreError:
+        return Verdict.UNREADABLE
     given_up = row is not None and _given_up(row, key.made)
     if row is not None and given_up and lifecycle.is_destroyed(row):
         return Verdict.REMNANT

@@ -7,7 +7,6 @@ from typing import Protocol
 import structlog
 import trio
 
-from kmsd.crypto.errors import CryptoError
 from kmsd.domain.errors import render
 from kmsd.operations import orphans
 from kmsd.operations.services import Services
@@ -55,7 +54,10 @@ class Scheduler:
 
     async def look(self) -> int:
         """Do what is due for each tenant, if this process leads; return how many CMKs were changed."""
-        await orphans.settle(self._services.tenants)
+        try:
+            await orphans.settle(self._services.tenants)
+        except Exception as error:
+            log.error("destroyed keys not removed from the tokens", traceback=render(error))
         if not self._leads:
             self._leads = self._leadership.try_acquire()
             if not self._leads:
@@ -80,5 +82,6 @@ class Scheduler:
         """What the process that led before was doing when it died, nobody else will finish."""
         try:
             await orphans.check(self._services.store, self._services.tenants, self._services.clock())
-        except CryptoError as error:
-            log.error("tokens not looked through", cause=str(error))
+        except Exception as error:
+            # A token or a store that does not answer: what is due for the tenants is done all the same.
+            log.error("tokens not looked through", traceback=render(error))

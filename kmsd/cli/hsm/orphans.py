@@ -50,6 +50,7 @@ def show_orphans(path: Path, *, tenant: str | None, older_than: int, destroy: bo
     remnant     of an object that has given it up since; the daemon removes it at its next start
     being made  perhaps: young, and a daemon is running
     missing     an object whose key the token does not have
+    unreadable  of an object whose row in the store is damaged; --destroy leaves it alone
     tenant key  of a tenant that neither the store nor the configuration knows
 
     Exits with 1 where there is any. Nothing is destroyed but by --destroy; the keys of a tenant that is not known, only
