@@ -105,6 +105,17 @@ INSERT_KIND_TERM = compiled(
     "kind",
     "instance",
 )
+MANY_KINDS = compiled(
+    select(func.count()).select_from(
+        select(literal_column("1").label("one"))
+        .where(kinds.c.tenant == bindparam("tenant"))
+        .limit(bindparam("most"))
+        .offset(literal_column("0"))
+        .subquery()
+    ),
+    "tenant",
+    "most",
+)
 KINDS = compiled(select(kinds.c.id).where(kinds.c.tenant == bindparam("tenant")), "tenant")
 KINDS_WITH = compiled(
     select(kind_terms.c.kind, kind_terms.c.instance).where(

@@ -23,6 +23,7 @@ DELETE_TERM = Statement(sql='DELETE FROM terms WHERE terms.tenant = ? AND terms.
 FIND_KIND = Statement(sql='SELECT kinds.id \nFROM kinds \nWHERE kinds.tenant = ? AND kinds.digest = ?', parameters=('tenant', 'digest'))
 INSERT_KIND = Statement(sql='INSERT INTO kinds (tenant, digest) VALUES (?, ?)', parameters=('tenant', 'digest'))
 INSERT_KIND_TERM = Statement(sql='INSERT INTO kind_terms (tenant, term, kind, instance) VALUES (?, ?, ?, ?)', parameters=('tenant', 'term', 'kind', 'instance'))
+MANY_KINDS = Statement(sql='SELECT count(*) AS count_1 \nFROM (SELECT 1 AS one \nFROM kinds \nWHERE kinds.tenant = ?\n LIMIT ? OFFSET 0) AS anon_1', parameters=('tenant', 'most'))
 KINDS = Statement(sql='SELECT kinds.id \nFROM kinds \nWHERE kinds.tenant = ?', parameters=('tenant',))
 KINDS_WITH = Statement(sql='SELECT kind_terms.kind, kind_terms.instance \nFROM kind_terms \nWHERE kind_terms.tenant = ? AND kind_terms.term = ?', parameters=('tenant', 'term'))
 KINDS_BETWEEN = Statement(sql='SELECT kind_terms.kind \nFROM kind_terms \nWHERE kind_terms.tenant = ? AND kind_terms.term BETWEEN ? AND ?', parameters=('tenant', 'low', 'high'))

@@ -38,6 +38,8 @@ CACHED_BYTES = 16 * 1024
 
 LARGEST_ATTRIBUTES = 64 * 1024
 """Bytes of all attributes of one object: it is read, and written, as a whole."""
+MANY_KINDS = 1000
+"""Kinds of one tenant that are looked through in a millisecond."""
 MOST_TERMS = 2048
 """What one object may be found by. Each is a row of the index, written while everybody waits."""
 
@@ -191,6 +193,11 @@ class Store:
             return found
         with self._reading() as connection:
             return [row[0] for row in select(connection, search, "uid", limit, offset)]
+
+    def has_many_kinds(self, tenant: str) -> bool:
+        """Whether a search of this tenant's may take longer than the event loop should wait: a client that varies what
+        others leave alone, such as the usage masks of its keys, makes a kind with each object."""
+        return bool(self._reader.execute(sql.MANY_KINDS.sql, (tenant, MANY_KINDS)).fetchone()[0] >= MANY_KINDS)
 
     def count(self, query: LocateQuery, accept: Accept | None = None) -> int:
         """Located Items: how many there are, whatever the query's Offset and Maximum Items."""

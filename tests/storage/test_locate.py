@@ -308,3 +308,12 @@ def test_the_rarest_condition_leads(store: Store) -> None:
     driver, _ = sql._choose(store._reader, prepare(query))
     assert "trare" in str(driver)
     assert store.locate(query) == [rare.uid]
+
+
+def test_a_tenant_of_many_kinds_is_known(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kmsd.storage.store.MANY_KINDS", 3)
+    for number in range(3):
+        assert not store.has_many_kinds("varied")
+        add(store, aes_key(Attribute("Lease Time", number), tenant="varied"))
+    assert store.has_many_kinds("varied")
+    assert not store.has_many_kinds("plain")
