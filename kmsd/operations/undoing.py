@@ -47,7 +47,7 @@ UNDO: Final[Mapping[Operation, Undo]] = {
     Operation.VALIDATE: Undo.NOTHING,
     Operation.LOCATE: Undo.NOTHING,
     Operation.CHECK: Undo.NOTHING,
-    Operation.GET: Undo.STORED,  # the object is no longer Fresh
+    Operation.GET: Undo.STORED,  # the object is no longer Fresh, and a key that wraps it is counted
     Operation.EXPORT: Undo.STORED,
     Operation.GET_ATTRIBUTES: Undo.NOTHING,
     Operation.GET_ATTRIBUTE_LIST: Undo.NOTHING,

@@ -45,7 +45,7 @@ class Keys(NamedTuple):
 
 
 async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification: KeyWrappingSpecification) -> KeyBlock:
-    """The Key Block as the specification of a Get asks. Raises KmsError."""
+    """The Key Block as the specification of a Get asks. Raises KmsError: Usage Limit Exceeded, too."""
     if specification.attribute_names:
         block = _with_attributes(ctx, key, block, specification)
     with refused():
@@ -55,6 +55,9 @@ async def wrap(ctx: Context, key: ManagedObject, block: KeyBlock, specification:
     if key.uid in {other.use.key.uid for other in keys if other is not None}:
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "a key does not wrap itself")
     _check_signature(key, specification, keys)
+    if keys.encryption is not None:
+        # Its IVs are random, too.
+        ctx.services.encryptions.count(ctx, keys.encryption.use)
     slowest = keys.slowest(len(value))
     return await ctx.crypto(
         slowest.use.provider,

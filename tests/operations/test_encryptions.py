@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -21,8 +22,20 @@ from kmsd.operations.services import Tenant
 from kmsd.server.dispatcher import Dispatcher
 from kmsd.storage.store import Store
 from protocol.attributes import Attribute, AttributeReference
-from protocol.enums import BatchErrorContinuationOption, BlockCipherMode, PaddingMethod, ResultReason, ResultStatus
+from protocol.enums import (
+    BatchErrorContinuationOption,
+    BlockCipherMode,
+    CryptographicUsageMask,
+    EncodingOption,
+    PaddingMethod,
+    ResultReason,
+    ResultStatus,
+    WrappingMethod,
+)
+from protocol.objects import EncryptionKeyInformation, KeyWrappingSpecification
 from protocol.operations.encrypt import EncryptRequest
+from protocol.operations.export import ExportRequest
+from protocol.operations.get import GetRequest
 from protocol.operations.get_attributes import GetAttributesRequest
 from protocol.operations.kms_encrypt import KMSEncryptRequest
 from protocol.operations.re_key import ReKeyRequest
@@ -34,6 +47,7 @@ from tests.operations.keys import GCM, decrypting, encrypting
 from tests.operations.requests import create
 
 USED_UP = ResultReason.USAGE_LIMIT_EXCEEDED
+NIST_KEY_WRAP = CryptographicParameters(block_cipher_mode=BlockCipherMode.NIST_KEY_WRAP)
 
 
 async def create_key(app: Caller) -> str:
@@ -132,6 +146,46 @@ async def test_an_encryption_in_parts_is_one(server: Server) -> None:
             )
             await app.call(part)
     assert await app.refused(replace(encrypting(uid), init_indicator=True)) == USED_UP
+
+
+def wrapping(uid: str, kek: str, parameters: CryptographicParameters, request: type[Any] = GetRequest) -> Any:
+    information = EncryptionKeyInformation(unique_identifier=kek, cryptographic_parameters=parameters)
+    specification = KeyWrappingSpecification(
+        wrapping_method=WrappingMethod.ENCRYPT,
+        encryption_key_information=information,
+        encoding_option=EncodingOption.NO_ENCODING,
+    )
+    return request(unique_identifier=uid, key_wrapping_specification=specification)
+
+
+async def wrapping_key(app: Caller) -> str:
+    usage = CryptographicUsageMask.WRAP_KEY | CryptographicUsageMask.ENCRYPT
+    kek: str = (await app.call(create(Attribute("Activation Date", NOW), usage=usage))).unique_identifier
+    return kek
+
+
+@pytest.mark.parametrize("mode", [BlockCipherMode.GCM, BlockCipherMode.CCM], ids=lambda mode: mode.name)
+async def test_keys_that_it_wraps_count_as_well(server: Server, mode: BlockCipherMode) -> None:
+    app = bound(server, 3).caller(version=V2_1)
+    kek, uid = await wrapping_key(app), await create_key(app)
+    parameters = CryptographicParameters(block_cipher_mode=mode)
+    await app.call(wrapping(uid, kek, parameters))
+    await app.call(encrypting(kek))
+    await app.call(wrapping(uid, kek, parameters, ExportRequest))
+    for request in (wrapping(uid, kek, parameters), wrapping(uid, kek, parameters, ExportRequest), encrypting(kek)):
+        assert await app.refused(request) == USED_UP
+    assert stored(server, kek) == 3
+    # Without random IVs there is no such bound.
+    await app.call(wrapping(uid, kek, NIST_KEY_WRAP))
+
+
+async def test_wrapping_in_a_batch_that_is_undone_counts_nothing(server: Server) -> None:
+    app = bound(server, 2).caller(version=V2_1)
+    kek, uid = await wrapping_key(app), await create_key(app)
+    items = [wrapping(uid, kek, GCM), encrypting("none")]
+    await app.batch(items, BatchErrorContinuationOption.UNDO)
+    assert stored(server, kek) == 0
+    assert await made_until_refused(app, kek) == 2
 
 
 async def test_the_count_is_the_servers_own(server: Server) -> None:
