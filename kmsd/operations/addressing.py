@@ -38,7 +38,9 @@ def cmk(ctx: Context, uid: str, version: str | None = None) -> Cmk | None:
         return _read(changed)
     found = ctx.cmks.get(uid)
     if found is None:
-        found = ctx.services.store.view(ctx.tenant.name, uid, _read, beside=version)
+        # A version that this batch has changed was not read just now, though a copy of it is in memory.
+        beside = version if version is not None and ctx.unsaved(version) is None else None
+        found = ctx.services.store.view(ctx.tenant.name, uid, _read, beside=beside)
         if found is not None:
             ctx.cmks[uid] = found
     return found
@@ -88,12 +90,15 @@ def version_uid(ctx: Context, identifier: str) -> str:
     Raises KmsError: Object Not Found, Object Destroyed (once its date has come), Key Value Not Present (nothing has
     been imported yet).
     """
+    looked_at = tuple(ctx.cmks)
     named = cmk_for(ctx, identifier)
     if named.is_gone(ctx.now):
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the key is deleted")
     if named.primary is None:
         raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the key waits for its material to be imported")
-    ctx.resolved = named.primary, named.uid
+    # Read just now, and not by an earlier look of the item, nor changed by this batch.
+    just_read = named.uid in ctx.cmks and named.uid not in looked_at and ctx.unsaved(named.uid) is None
+    ctx.resolved = (named.primary, named.uid) if just_read else None
     if not named.spec.pair or ctx.operation not in _PUBLIC_HALF:
         return named.primary
     private = ctx.unsaved(named.primary) or ctx.services.store.get(ctx.tenant.name, named.primary)

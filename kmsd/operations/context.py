@@ -161,9 +161,9 @@ class Context:
     def peek(self, uid: str) -> ManagedObject:
         """As `load`, archived or not."""
         self.touched[uid] = None
+        resolved, self.resolved = self.resolved, None
         key = self.unsaved(uid)
         if key is None:
-            resolved, self.resolved = self.resolved, None
             beside = resolved[1] if resolved is not None and resolved[0] == uid else None
             key = self.services.store.get(self.tenant.name, uid, beside=beside)
         if key is None or key.tenant != self.tenant.name:

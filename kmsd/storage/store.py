@@ -111,7 +111,8 @@ class Store:
         """The committed object; None where there is none, or it is another tenant's. Raises
         CorruptStoreError.
 
-        `beside` is an object of the tenant that the same request has just read: what was stored then is good enough.
+        `beside` is an object of the tenant that the caller has just read, from here: what was stored then is good
+        enough. One that it has changed and not stored is not.
         """
         # Every commit, by whatever connection or process, gives a new data_version: a copy that was checked
         # under this one is the stored state.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -11,13 +12,16 @@ import trio
 from kmsd.storage.store import Store
 from protocol.enums import BatchErrorContinuationOption, ResultReason, ResultStatus
 from protocol.operations.delete_alias import DeleteAliasRequest
+from protocol.operations.describe_cmk import DescribeCMKRequest
 from protocol.operations.disable_cmk import DisableCMKRequest
 from protocol.operations.enable_cmk import EnableCMKRequest
 from protocol.operations.schedule_deletion import ScheduleDeletionRequest
 from protocol.operations.update_alias import UpdateAliasRequest
+from protocol.operations.update_cmk_description import UpdateCMKDescriptionRequest
 from protocol.versions import V2_1
 from tests.operations.conftest import Caller, Server, tenant_settings
 from tests.operations.keys import DAY, described, encrypting, make, rotated
+from tests.operations.requests import pair, revoke
 
 
 @pytest.fixture
@@ -103,3 +107,55 @@ async def test_what_an_item_changes_the_next_ones_see(app: Caller) -> None:
             await app.call(EnableCMKRequest(unique_identifier=cmk.unique_identifier))
     # Undone: the alias and the state are what they were.
     assert await used(app, "alias/a") == cmk.primary_version
+
+
+async def meanwhile(app: Caller, items: list[Any], limiter: trio.CapacityLimiter, other: Caller, change: Any) -> Any:
+    """The answers to a batch of which an item waits for a thread, and has one once the other has made the change."""
+    answers: list[Any] = []
+
+    async def send() -> None:
+        answers.extend((await app.batch(items, BatchErrorContinuationOption.UNDO)).batch_items)
+
+    threads = [object() for _ in range(int(limiter.total_tokens))]
+    for thread in threads:
+        await limiter.acquire_on_behalf_of(thread)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        with trio.fail_after(10):
+            while limiter.statistics().tasks_waiting == 0:  # noqa: ASYNC110  (a limiter has no event for it)
+                await trio.sleep(0.01)
+        await other.call(change)
+        for thread in threads:
+            limiter.release_on_behalf_of(thread)
+    return answers
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("change", ["nothing", "revoked", "disabled"])
+@pytest.mark.parametrize("unsaved", ["cmk", "version", "alias"])
+async def test_what_a_batch_has_changed_does_not_vouch_for_what_it_has_not(
+    app: Caller, server: Server, elsewhere: Caller, unsaved: str, change: str, here: bool
+) -> None:
+    app = app.at(V2_1)
+    cmk = await make(app, alias_names=("alias/a",))
+    uid, version = cmk.unique_identifier, str(cmk.primary_version)
+    if unsaved != "version":
+        # Else the first encryption changes the version: it sets a block aside.
+        await used(app, version)
+    described_anew = UpdateCMKDescriptionRequest(unique_identifier=uid, description="another")
+    first = encrypting(version) if unsaved == "version" else described_anew
+    last = encrypting({"cmk": uid, "version": version, "alias": "alias/a"}[unsaved])
+    changes = {
+        "nothing": DescribeCMKRequest(unique_identifier=uid),
+        "revoked": revoke(version),
+        "disabled": DisableCMKRequest(unique_identifier=uid),
+    }
+    answers = await meanwhile(
+        app, [first, pair(), last], server.services.crypto_limiter, app if here else elsewhere, changes[change]
+    )
+    results = [item.result_status for item in answers]
+    failed = [ResultStatus.OPERATION_UNDONE, ResultStatus.OPERATION_UNDONE, ResultStatus.OPERATION_FAILED]
+    assert results == ([ResultStatus.SUCCESS] * 3 if change == "nothing" else failed)
+    if (unsaved, change) in {("cmk", "revoked"), ("alias", "revoked"), ("version", "disabled")}:
+        # Not stored at last, since another has changed it: looked at, and refused.
+        assert answers[2].result_reason == ResultReason.WRONG_KEY_LIFECYCLE_STATE
