@@ -69,6 +69,12 @@ class Proven(Strict):
             return False
         return all(getattr(credential, field) == value for field, value in self.device.fields.items())
 
+    def has_password_for(self, credential: Credential) -> bool:
+        """Whether it is proven with a password, in a credential of this kind."""
+        if isinstance(credential, UsernameAndPassword):
+            return self.device is None and self.password is not None
+        return self.device is not None and self.device.password is not None
+
     def verifies(self, password: bytes) -> bool:
         """Whether this is the password. Slow: call it in a thread."""
         expected = self.password if self.device is None else self.device.password

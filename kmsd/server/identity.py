@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -235,21 +235,26 @@ class Peers:
             digest = hmac.digest(self._digest_key, claimed[0].client.encode() + b"\0" + password, "sha256")
             if peer.proven is not None and hmac.compare_digest(peer.proven, digest):
                 return claimed[0]
-        async with self._attempts.one(self._source(peer, credential), now) as seen:
-            right = claimed is not None and await trio.to_thread.run_sync(
-                claimed[1].verifies, password, limiter=self._password_limiter
-            )
+        owner, source = _source(peer, claimed[0] if claimed is not None else None)
+        async with self._attempts.one(owner, source, now) as seen:
+            # A name that nobody has takes as long, or time would tell it: what that says is not believed.
+            proof = claimed[1] if claimed is not None else peer.known.as_slow(credential)
+            verified = await trio.to_thread.run_sync(proof.verifies, password, limiter=self._password_limiter)
+            right = claimed is not None and verified
             seen(right)
             if claimed is None or not right:
                 raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, "the credential is wrong")
             peer.proven = digest
             return claimed[0]
 
-    def _source(self, peer: Peer, credential: Credential) -> tuple[Identity, str, bytes]:
-        """Whose wrong credentials count together: of a certificate, from an address, in a name, known or not."""
-        name = credential.username if isinstance(credential, UsernameAndPassword) else ""
-        host = peer.address.rpartition(":")[0]
-        return peer.known.identity, host, hashlib.sha256(name.encode()).digest()
+
+def _source(peer: Peer, claimed: Identity | None) -> tuple[Hashable, Hashable]:
+    """Whose wrong credentials count together: of a certificate's client, (from an address, in one's name).
+
+    All that claim to be somebody who is not there are one: ever new names are no new guesses.
+    """
+    known = peer.known.identity
+    return (known.tenant, known.client), (peer.address.rpartition(":")[0], claimed and claimed.client)
 
 
 def _declined(credential: WireCredential) -> str:

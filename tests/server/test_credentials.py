@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +229,57 @@ async def test_names_that_nobody_has_wait_as_well(server: Server, users: dict[st
     assert "too many" in str(await said(app, nobody))
 
 
+async def test_names_that_nobody_has_are_one_and_let_no_guess_be_forgotten(
+    server: Server, users: dict[str, Any]
+) -> None:
+    app = sharing(server, users)
+    for _ in range(5):
+        await said(app, shown(GUESS))
+    peers, peer = server.peers, server.peer("acme", "shared")
+    answers = []
+    for number in range(REMEMBERED):
+        nobody = shown(UsernameAndPassword(username=f"nobody{number}", password="x"))
+        with pytest.raises(KmsError) as refused:
+            await peers.authenticate(peer, nobody, server.now)
+        answers.append(refused.value.message)
+    assert answers.count(NAMELESS) == 5
+    assert "too many" in str(await said(app, shown(FRED)))
+    assert await said(app, shown(BARNEY)) is None
+
+
+async def test_a_device_without_a_password_lets_off_no_other(server: Server, users: dict[str, Any]) -> None:
+    app = sharing(server, users)
+    guess = shown(replace(DISK, password="guess"))
+    for _ in range(4):
+        assert await said(app, guess) == NAMELESS
+    assert await said(app, shown(PLAIN)) is None
+    assert await said(app, guess) == NAMELESS
+    assert "too many" in str(await said(app, guess))
+
+
+async def test_a_name_that_nobody_has_takes_as_long_as_one_that_somebody_has(
+    server: Server, users: dict[str, Any]
+) -> None:
+    app = sharing(server, users)
+    took: dict[str, list[float]] = {}
+    for name in ("Fred", "nobody"):
+        took[name] = []
+        for _ in range(3):
+            start = time.perf_counter()
+            assert await said(app, shown(UsernameAndPassword(username=name, password="x"))) == NAMELESS
+            took[name].append(time.perf_counter() - start)
+    # Without Argon2 it would be a hundredth.
+    assert min(took["nobody"]) > min(took["Fred"]) / 3
+
+
+@pytest.mark.parametrize("password", ["one", "two"])
+async def test_a_password_of_somebody_s_is_none_of_nobody_s(
+    server: Server, users: dict[str, Any], password: str
+) -> None:
+    app = sharing(server, users)
+    assert await said(app, shown(UsernameAndPassword(username="nobody", password=password))) == NAMELESS
+
+
 async def test_another_name_and_another_address_do_not_wait(server: Server, users: dict[str, Any]) -> None:
     app = sharing(server, users)
     for _ in range(6):
@@ -264,26 +317,42 @@ async def test_the_audit_says_who_had_to_wait(server: Server, users: dict[str, A
 async def test_what_is_remembered_is_bounded() -> None:
     attempts = Attempts(free=1)
     for number in range(REMEMBERED + 100):
-        async with attempts.one(number, 0) as seen:
+        async with attempts.one("owner", number, 0) as seen:
             seen(False)
     assert len(attempts) == REMEMBERED
-    async with attempts.one(REMEMBERED + 99, 2) as seen:
+    async with attempts.one("owner", REMEMBERED + 99, 2) as seen:
         seen(True)
     assert len(attempts) == REMEMBERED - 1
     with pytest.raises(KmsError):
-        async with attempts.one(REMEMBERED + 98, 0.5):
+        async with attempts.one("owner", REMEMBERED + 98, 0.5):
             pass
+
+
+async def test_who_waits_is_not_forgotten_for_who_does_not_nor_for_another_owners() -> None:
+    attempts = Attempts(free=2)
+    for owner in ("owner", "another"):
+        for _ in range(2):
+            async with attempts.one(owner, "somebody", 0) as seen:
+                seen(False)
+    for number in range(2 * REMEMBERED):
+        async with attempts.one("owner", number, 0) as seen:
+            seen(False)
+    assert len(attempts) == REMEMBERED + 1
+    for owner in ("owner", "another"):
+        with pytest.raises(KmsError):
+            async with attempts.one(owner, "somebody", 0.5):
+                pass
 
 
 async def test_a_reload_lets_nobody_off() -> None:
     attempts = Attempts(free=1)
-    async with attempts.one("somebody", 0) as seen:
+    async with attempts.one("owner", "somebody", 0) as seen:
         seen(False)
     attempts.limit(free=9, longest=60)
     with pytest.raises(KmsError):
-        async with attempts.one("somebody", 0.5):
+        async with attempts.one("owner", "somebody", 0.5):
             pass
-    async with attempts.one("somebody", 1) as seen:
+    async with attempts.one("owner", "somebody", 1) as seen:
         seen(False)
-    async with attempts.one("somebody", 1):
+    async with attempts.one("owner", "somebody", 1):
         pass
