@@ -74,6 +74,20 @@ REPEATABLE: Final = frozenset(
 )
 """Operations that change nothing: sent again, once, where an idle connection turns out to be closed."""
 
+OF_ANOTHER_VERSION: Final = frozenset(
+    {
+        ResultReason.OPERATION_NOT_SUPPORTED,
+        ResultReason.FEATURE_NOT_SUPPORTED,
+        ResultReason.UNSUPPORTED_PROTOCOL_VERSION,
+        ResultReason.INVALID_MESSAGE,
+        ResultReason.INVALID_FIELD,
+        ResultReason.UNKNOWN_ENUMERATION,
+        ResultReason.CODEC_ERROR,
+        ResultReason.GENERAL_FAILURE,
+    }
+)
+"""With these a server refuses a version or an operation that it does not know; 1.x has no reason of its own for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -145,13 +159,16 @@ class BaseClient(Operations, KeyService):
         """The newest version of both sides, by Discover Versions (KMIP 1.4 §4.26).
 
         Asked in 1.1, the first version that has the operation; then in 2.1, for a server that has dropped 1.x. One
-        that knows neither the operation nor the versions is of 1.0.
+        that knows neither the operation nor the versions is of 1.0. Raises KmipError for any other refusal: who is not
+        let in learns of no version, and must not try wrong credentials again.
         """
         for version in (V1_1, V2_1):
             try:
                 [outcome] = yield from self._exchange([requests.discover_versions(*SUPPORTED)], version)
                 theirs = outcome.payload.protocol_versions
-            except KmipError:
+            except KmipError as error:
+                if error.reason not in OF_ANOTHER_VERSION:
+                    raise
                 continue
             common = [version for version in SUPPORTED if version in theirs]
             if not common:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -112,6 +113,24 @@ def test_a_password_is_in_the_environment_or_asked_for(
     assert done.exit_code == code
     assert ("Authentication not successful" in done.stderr) == bool(code)
     assert "open sesame" not in done.output
+
+
+@pytest.mark.parametrize("password", [None, "open barley"], ids=["none", "wrong"])
+@pytest.mark.parametrize("size", [10, 2 << 20], ids=["short", "long"])
+def test_who_is_not_let_in_is_told_so_and_has_tried_once(guarded: Daemon, password: str | None, size: int) -> None:
+    trail = ["audit", "list", "--config", str(guarded.directory / "kmsd.yaml"), "--outcome", "failed", "--json"]
+    options = [] if password is None else ["--username", "acme-app"]
+    environment = {
+        "KMSD_SERVER": guarded.address,
+        "KMSD_CLIENT": str(guarded.client()),
+        "KMSD_PASSWORD": password,
+    }
+    before = json.loads(CliRunner().invoke(main, trail).stdout)
+    done = CliRunner().invoke(main, ["encrypt", "bulk", *options], env=environment, input=b"x" * size)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: refused: Authentication not successful")
+    after = json.loads(CliRunner().invoke(main, trail).stdout)
+    assert len(after) == len(before) + 1
 
 
 def test_without_a_terminal_the_data_is_not_taken_for_the_password(guarded: Daemon) -> None:

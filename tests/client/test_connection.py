@@ -95,6 +95,23 @@ async def test_a_server_may_hang_up_on_a_version_it_does_not_know(drive: Drive, 
         assert (await pinned("locate")).unique_identifiers == ("1",)
 
 
+@pytest.mark.parametrize("operation", [None, Operation.DISCOVER_VERSIONS], ids=["message", "item"])
+@pytest.mark.parametrize("reason", [ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, ResultReason.PERMISSION_DENIED])
+async def test_who_is_not_let_in_asks_once_and_learns_of_no_version(
+    drive: Drive, scripted: Any, reason: ResultReason, operation: Operation | None
+) -> None:
+    def reply(request: RequestMessage) -> bytes:
+        return answer(request.header.protocol_version, failure(reason, operation))
+
+    async with scripted(reply) as server:
+        app = drive(**server.client)
+        with pytest.raises(KmipError) as caught:
+            await app("locate")
+        assert caught.value.reason == reason
+        assert app.client.version is None
+        assert len(server.requests) == 1
+
+
 async def test_no_common_version(drive: Drive, scripted: Any) -> None:
     def reply(request: RequestMessage) -> bytes:
         payload = DiscoverVersionsResponse(protocol_versions=(ProtocolVersion(3, 0),))
