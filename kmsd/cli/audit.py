@@ -12,7 +12,7 @@ import click
 from kmsd.cli.connect import Refused
 from kmsd.cli.key_values import Date, Duration
 from kmsd.cli.output import say_json, say_table
-from kmsd.config.loader import load
+from kmsd.config.loader import store_of
 from kmsd.config.source import ConfigurationError
 from kmsd.domain.records import AuditRecord
 from kmsd.storage.errors import SchemaError
@@ -61,7 +61,7 @@ def audit() -> None:
 @click.option("--object", "uid", help="A Unique Identifier.")
 @click.option("--outcome", type=click.Choice(list(OUTCOMES), case_sensitive=False))
 @click.option("--correlation", help="The Server or Client Correlation Value of a request.")
-@click.option("--since", type=_Moment(), help="2030-01-31T12:00:00Z, or 24h ago.")
+@click.option("--since", type=_Moment(), help="2030-01-31T12:00:00Z, or 24h for 24 hours ago.")
 @click.option("--until", type=_Moment(), help="Not from then on.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
@@ -92,7 +92,7 @@ def list_records(  # noqa: PLR0913 (click passes each option by name)
         until=None if until is None else until * 1_000_000,
     )
     try:
-        found = newest(store or load(config).store.sqlite, filters, limit)
+        found = newest(store or store_of(config), filters, limit)
     except (ConfigurationError, SchemaError) as error:
         raise Refused(str(error)) from error
     if as_json:

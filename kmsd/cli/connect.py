@@ -131,8 +131,12 @@ class _Client(click.ParamType):  # type: ignore[type-arg]  # generic in new vers
         path = Path(value)
         for suffix in ("pem", "key"):
             part = path.with_name(f"{path.name}.{suffix}")
-            if not part.is_file():
+            try:
+                part.stat()
+            except FileNotFoundError:
                 self.fail(f"there is no {part}", param, ctx)
+            except OSError as error:
+                self.fail(f"{part}: {error.strerror}", param, ctx)
         return path
 
 

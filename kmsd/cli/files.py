@@ -34,6 +34,17 @@ def to_file(command: Command) -> Command:
     return output(click.option("--base64", "as_base64", is_flag=True, help="Write base64.")(command))
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file. Raises ClickException where the system does not tell, as in another's directory."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror}") from error
+    return True
+
+
 @contextmanager
 def destination(
     path: Path | None, *, secret: bool = False, as_base64: bool = False, as_text: bool = False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from kmsd.cli.files import exists
 from kmsd.config.loader import load
 from kmsd.config.settings import Settings
 from kmsd.config.source import ConfigurationError
@@ -57,7 +58,7 @@ def show_plan(path: Path, as_json: bool) -> None:
 def differences(settings: Settings) -> dict[str, list[Difference]]:
     """By tenant: its declared CMKs, then its other declared keys, which are made and never changed."""
     path = settings.store.sqlite
-    if not path.exists():
+    if not exists(path):
         # Looking must not make a store that the daemon then could not write to.
         return {
             name: plan(tenant.declarations, ()) + [Difference(key, Kind.CREATE) for key in tenant.keys]

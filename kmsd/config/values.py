@@ -163,9 +163,20 @@ def resolve(value: object, info: ValidationInfo) -> object:
     return value
 
 
+def _exists(path: Path) -> bool:
+    """Raises ValueError where the system does not tell, as in a directory that is not open to this user."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    return True
+
+
 def check_readable(path: Path, info: ValidationInfo) -> Path:
     if surroundings(info) is not None:
-        if not path.exists():
+        if not _exists(path):
             raise ValueError(f"{path}: no such file")
         if not path.is_file():
             raise ValueError(f"{path}: not a regular file")
@@ -205,7 +216,7 @@ def credential(value: object, info: ValidationInfo) -> SecretFile:
     if around is None or around.credentials is None:
         raise ValueError(f"credential {name!r}: set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does")
     file = SecretFile(around.credentials / name, private=around.private)
-    if not file.path.exists():
+    if not _exists(file.path):
         raise ValueError(f"unknown credential {name!r}: no file {file.path}")
     file.check()
     return file

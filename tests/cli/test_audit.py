@@ -178,3 +178,14 @@ def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["audit", "list", "--config", str(tmp_path / "none.yaml")])
     assert done.exit_code == 1
     assert "none.yaml" in done.stderr
+
+
+def test_of_the_configuration_it_needs_only_the_store(store: Path, tmp_path: Path) -> None:
+    path = tmp_path / "kmsd.yaml"
+    path.write_text(f"software_root: {{credential: elsewhere}}\nstore:\n  sqlite: {json.dumps(str(store))}\n")
+    done = CliRunner().invoke(main, ["audit", "list", "--config", str(path), "--json"])
+    assert done.exit_code == 0, done.output
+    assert len(json.loads(done.stdout)) == len(RECORDS)
+    path.write_text("software_root: {credential: elsewhere}\n")
+    done = CliRunner().invoke(main, ["audit", "list", "--config", str(path)])
+    assert (done.exit_code, done.stderr) == (1, f"Error: {path}:1: store.sqlite: required, but not given\n")

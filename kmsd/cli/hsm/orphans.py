@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from kmsd.cli.files import exists
 from kmsd.cli.hsm.place import config_option, configured
 from kmsd.cli.key_values import Duration
 from kmsd.cli.output import say_json, say_table
@@ -78,7 +79,7 @@ class _Place:
         from kmsd.server.tokens import log_in  # noqa: PLC0415 (PKCS#11, once the configuration is sound)
 
         path = self._settings.store.sqlite
-        if not path.exists():
+        if not exists(path):
             # Looking must not make a store.
             raise click.ClickException(f"{path}: there is no store")
         with ExitStack() as opened:
