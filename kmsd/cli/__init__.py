@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from kmsd.cli.standard_output import say_what_fails
+
 
 class Row(NamedTuple):
     """Where a command is, and what it says in the list of commands."""
@@ -48,6 +50,10 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, rows: Mapping[str, Row], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._rows = rows
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        say_what_fails()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._rows)

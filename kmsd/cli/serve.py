@@ -10,11 +10,15 @@ from pathlib import Path
 import click
 import trio
 
+from kmsd.cli.standard_output import OutputFailed
 from kmsd.config.loader import load_with_source
 from kmsd.config.source import ConfigurationError, Source
 from kmsd.operations.declared import DeclarationError
 from kmsd.server import app, logs
 from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError
+
+_KNOWN = (*START_ERRORS, OutputFailed)
+"""What is told without a traceback."""
 
 
 @click.command()
@@ -41,7 +45,7 @@ def serve(path: Path, log_level: str) -> None:
         sys.exit(1)
     try:
         trio.run(app.serve, path, settings, _ready)
-    except (*START_ERRORS, ExceptionGroup) as error:
+    except (*_KNOWN, ExceptionGroup) as error:
         for cause in _causes(error):
             for line in _lines(cause, source):
                 click.echo(f"kmsd does not start: {line}", err=True)
@@ -53,7 +57,7 @@ def _causes(error: Exception) -> Iterator[Exception]:
     if not isinstance(error, ExceptionGroup):
         yield error
         return
-    _, others = error.split(START_ERRORS)
+    _, others = error.split(_KNOWN)
     if others is not None:
         raise error
     for cause in error.exceptions:
