@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,16 @@ from kmsd.cli.key_values import Date, Duration
 from kmsd.cli.output import say_json, say_table
 from kmsd.config.loader import store_of
 from kmsd.config.source import ConfigurationError
+from kmsd.config.values import closest
 from kmsd.domain.records import AuditRecord
+from kmsd.operations.declared_cmks import CHANGE
+from kmsd.operations.due import OPERATION as ADVANCE
+from kmsd.scheduler.jobs import DELETE, EXPIRE, ROTATE
+from kmsd.server.dispatcher import CONNECT, MESSAGE
 from kmsd.storage.errors import SchemaError
 from kmsd.storage.trail import Filters, newest
-from protocol.enums import ResultStatus
+from protocol.enums import Operation, ResultStatus
+from protocol.member_names import names_of
 
 OUTCOMES = {
     "success": ResultStatus.SUCCESS,
@@ -25,6 +32,10 @@ OUTCOMES = {
     "pending": ResultStatus.OPERATION_PENDING,
     "undone": ResultStatus.OPERATION_UNDONE,
 }
+_OPERATIONS = names_of(Operation) | dict.fromkeys(
+    (CONNECT, MESSAGE, ADVANCE, CHANGE, *(job.name for job in (DELETE, EXPIRE, ROTATE)))
+)
+"""KMIP's, and what the daemon does by itself."""
 _SHOWN = {status.name: name for name, status in OUTCOMES.items()}
 
 
@@ -37,6 +48,23 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic in new vers
         if isinstance(value, str) and value[:1].isdigit() and value[-1:].isalpha() and not value.endswith("Z"):
             return int(time.time()) - Duration().convert(value, param, ctx)
         return Date().convert(value, param, ctx)
+
+
+class _Operation(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """The name of anything that the trail has records of; as typed, the store takes it with and without underscores."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        typed = str(value)
+        # A number is what a client sent that is none of KMIP's.
+        if _spelled(typed) not in map(_spelled, _OPERATIONS) and not re.fullmatch("0x[0-9A-Fa-f]{8}", typed):
+            self.fail(f"{value!r} is no operation{closest(typed, _OPERATIONS)}", param, ctx)
+        return typed
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "").upper()
 
 
 @click.group()
@@ -57,7 +85,7 @@ def audit() -> None:
 )
 @click.option("--tenant")
 @click.option("--client", help="Who asked.")
-@click.option("--operation", help="As roles spell it; CONNECT and MESSAGE for what came to none.")
+@click.option("--operation", type=_Operation(), help="As roles spell it; CONNECT and MESSAGE for what came to none.")
 @click.option("--object", "uid", help="A Unique Identifier.")
 @click.option("--outcome", type=click.Choice(list(OUTCOMES), case_sensitive=False))
 @click.option("--correlation", help="The Server or Client Correlation Value of a request.")

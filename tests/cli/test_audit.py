@@ -17,6 +17,7 @@ from kmsd.cli import main
 from kmsd.domain.records import AuditRecord, Origin
 from kmsd.storage.store import Store
 from kmsd.storage.work import UnitOfWork
+from protocol.enums import Operation
 from tests.cli.conftest import Kmsd
 
 NOW = int(time.time())
@@ -125,6 +126,30 @@ def test_people_get_a_table_that_nobody_can_colour(store: Path) -> None:
 @pytest.mark.parametrize("value", ["yesterday", "3w", "2001-13-01"])
 def test_what_is_no_moment_is_wrong_usage(store: Path, value: str) -> None:
     assert run(store, "--since", value).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["Activate", "re_key", "REKEY", "ROTATE_CMK", "DELETE_CMK", "EXPIRE_KEY_MATERIAL", "ADVANCE", "message"]
+)
+def test_an_operation_of_which_there_is_no_record(store: Path, name: str) -> None:
+    assert sequences(store, "--operation", name) == []
+
+
+def test_an_operation_that_is_known_by_its_number(store: Path) -> None:
+    """As the trail has one that a client made up."""
+    assert sequences(store, "--operation", Operation(0x8000FFFF).name) == []
+
+
+@pytest.mark.parametrize(("name", "hint"), [("Destory", ", did you mean Destroy?"), ("x' OR 1 --", ""), ("", "")])
+def test_an_operation_that_nobody_can_have_asked_for_is_wrong_usage(store: Path, name: str, hint: str) -> None:
+    done = run(store, "--operation", name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"is no operation{hint}\n" in done.stderr
+
+
+def test_help_says_how_to_ask_for_the_last_day() -> None:
+    said = " ".join(CliRunner().invoke(main, ["audit", "list", "--help"]).stdout.split())
+    assert "24h for 24 hours ago" in said
 
 
 def test_what_is_asked_for_is_no_sql(store: Path) -> None:
