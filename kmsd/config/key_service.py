@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from kmsd.config.values import Duration, Label, Strict, choice
 from kmsd.domain import key_changes
@@ -121,19 +122,22 @@ class DeclaredCmk(Strict):
         )
 
 
-def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> dict[Label, DeclaredCmk]:
-    """The same, once each can be made. Raises ValueError."""
+def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> None:
+    """Raise ValidationError, with the place of each CMK that cannot be made below their tenant."""
     seen: dict[str, str] = {}
+    wrong: list[InitErrorDetails] = []
     for name, cmk in declared.items():
         try:
             declaration = cmk.declaration(name)
             _check_makeable(declaration, rules)
+            for alias in declaration.aliases:
+                if seen.setdefault(alias, name) != name:
+                    raise ValueError(f"{alias} is declared for {seen[alias]} as well")
         except (KmsError, ValueError) as error:
-            raise ValueError(f"{name}: {error}") from None
-        for alias in declaration.aliases:
-            if seen.setdefault(alias, name) != name:
-                raise ValueError(f"{name}: {alias} is declared for {seen[alias]} as well")
-    return declared
+            said = ValueError(str(error))
+            wrong.append({"type": "value_error", "loc": ("cmks", name), "input": None, "ctx": {"error": said}})
+    if wrong:
+        raise ValidationError.from_exception_data("Tenant", wrong, hide_input=True)
 
 
 def _check_makeable(declared: Declaration, rules: KeyRules) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from kmsd.config.tenants import Tenant
 from kmsd.domain.key_rules import KeyRules
 from kmsd.domain.objects import ProtectionLevel
+from tests.config.conftest import MINIMAL
 
 DAY = 86400
 
@@ -72,24 +74,41 @@ def test_rotation(written: str, seconds: int) -> None:
     ("cmk", "message"),
     [
         ({"spec": "AES_512"}, "no key specification"),
-        ({"usage": "SIGN/VERIFY"}, "app: the usage of AES_256"),
+        ({"usage": "SIGN/VERIFY"}, r"cmks\.app\n.*the usage of AES_256"),
         ({"usage": "PAINT"}, "usage"),
         ({"origin": "elsewhere"}, "origin"),
-        ({"rotation": "6d"}, "app: the rotation interval is 7 to 730 days"),
-        ({"rotation": "731d"}, "app: the rotation interval is 7 to 730 days"),
-        ({"spec": "RSA_2048", "rotation": "30d"}, "app: only symmetric keys"),
-        ({"origin": "EXTERNAL", "rotation": "30d"}, "app: only symmetric keys"),
+        ({"rotation": "6d"}, r"cmks\.app\n.*the rotation interval is 7 to 730 days"),
+        ({"rotation": "731d"}, r"cmks\.app\n.*the rotation interval is 7 to 730 days"),
+        ({"spec": "RSA_2048", "rotation": "30d"}, r"cmks\.app\n.*only symmetric keys"),
+        ({"origin": "EXTERNAL", "rotation": "30d"}, r"cmks\.app\n.*only symmetric keys"),
         ({"aliases": ("ä",)}, "an alias is"),
         ({"aliases": ("acs/oss",)}, "reserved"),
-        ({"aliases": ("other",)}, "app: alias/other is declared for other as well"),
-        ({"tags": {"acs:x": ""}}, "app: the key of a tag"),
-        ({"description": "x" * 8193}, "app: a description has"),
+        ({"aliases": ("other",)}, r"cmks\.app\n.*alias/other is declared for other as well"),
+        ({"tags": {"acs:x": ""}}, r"cmks\.app\n.*the key of a tag"),
+        ({"description": "x" * 8193}, r"cmks\.app\n.*a description has"),
         ({"colour": "red"}, "colour"),
     ],
 )
 def test_what_is_wrong_with_a_declared_cmk_is_said(cmk: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         tenant(cmks={"other": {}, "app": cmk})
+
+
+def test_each_cmk_that_cannot_be_made_is_named_with_its_line(mistakes_of: Callable[[str], list[str]]) -> None:
+    text = """\
+tenants:
+  acme:
+    cmks:
+      fine: {}
+      database:
+        spec: RSA_3072
+        rotation: 90d
+      other: {aliases: [fine]}
+"""
+    before = MINIMAL.count("\n")
+    interval, alias = mistakes_of(MINIMAL + text)
+    assert interval.startswith(f"{before + 5}: tenants.acme.cmks.database: only symmetric keys")
+    assert alias == f"{before + 8}: tenants.acme.cmks.other: alias/fine is declared for fine as well"
 
 
 @pytest.mark.parametrize(
