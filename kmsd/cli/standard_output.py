@@ -24,7 +24,7 @@ class _Output(io.FileIO):
 
     _failed = False
 
-    def write(self, data: Any) -> int | None:
+    def write(self, data: Any) -> int:
         if self._failed:
             # At its end the interpreter writes what is still in buffers.
             return memoryview(data).nbytes

@@ -88,7 +88,9 @@ def test_a_reader_that_has_gone_is_no_news(app: Kmsd, buffering: dict[str, str])
 
 
 @pytest.mark.parametrize("size", [0, 5, 3 << 20])
-def test_all_of_it_arrives_where_there_is_space(app: Kmsd, tmp_path: Path, size: int, buffering: dict[str, str]) -> None:
+def test_all_of_it_arrives_where_there_is_space(
+    app: Kmsd, tmp_path: Path, size: int, buffering: dict[str, str]
+) -> None:
     name = app.key()
     environment = {**buffering, "KMSD_SERVER": app.daemon.address, "KMSD_CLIENT": str(app.daemon.client())}
     data, sealed, opened = os.urandom(size), tmp_path / "sealed", tmp_path / "opened"
