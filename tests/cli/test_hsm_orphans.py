@@ -134,6 +134,11 @@ def test_keys_of_a_tenant_that_nobody_knows_are_destroyed_only_where_it_is_named
     ]
     assert place.found("--destroy", "--yes", "--tenant", "gone") == []
     assert place.keys() == before - GONE
+    for destroy in ([], ["--destroy", "--yes"]):
+        done = place.orphans("--tenant", "gone", *destroy)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "the configuration has no tenant 'gone', and no token has its keys" in done.stderr
+    assert place.found("--tenant", "acme") == []
 
 
 def test_a_mistake_a_missing_store_and_a_wrong_pin_are_said(place: Place, tmp_path: Path) -> None:

@@ -59,6 +59,11 @@ def show_orphans(path: Path, *, tenant: str | None, older_than: int, destroy: bo
     """
     with configured(path) as settings, _Place(settings, tenant, older_than) as place:
         found = place.look()
+        if tenant is not None and tenant not in settings.tenants and not found:
+            # One that the configuration has lost may have left its keys.
+            raise click.BadParameter(
+                f"the configuration has no tenant {tenant!r}, and no token has its keys", param_hint="--tenant"
+            )
         if destroy:
             found = _destroy(place, found, named=tenant is not None, yes=yes, as_json=as_json)
         _say(found, as_json)
