@@ -11,7 +11,6 @@ refuse that one item; known attributes and values that came later than the versi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from protocol.attribute_table import ATTRIBUTE_BY_TAG, ATTRIBUTES, CUSTOM, AttributeSpec
@@ -109,22 +108,8 @@ class Template:
 
 def dump_attributes(attributes: tuple[Attribute, ...]) -> bytes:
     """Attributes as bytes that depend on no version: 1.x Attribute structures one after another, for the store."""
-    write = _codec(ANY).write_list
     out: list[bytes] = []
-    for attribute in attributes:
-        value = attribute.value
-        if isinstance(value, int) and attribute.index is None:
-            out.append(_dump_number(attribute.name, value))
-        else:
-            write((attribute,), out)
-    return b"".join(out)
-
-
-# Most attributes are one number, and most objects have the same ones. typed: True is not 1.
-@lru_cache(maxsize=1024, typed=True)
-def _dump_number(name: str, value: int) -> bytes:
-    out: list[bytes] = []
-    _codec(ANY).write_list((Attribute(name, value),), out)
+    _codec(ANY).write_list(attributes, out)
     return b"".join(out)
 
 

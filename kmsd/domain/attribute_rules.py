@@ -6,14 +6,15 @@ The table of attributes is protocol.attributes.ATTRIBUTES; the rules around it s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from kmsd.domain import lifecycle, quantum
 from kmsd.domain.errors import KmsError, wrong_state
-from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel
-from protocol.attributes import CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
+from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel, single
+from protocol.attributes import ATTRIBUTES, CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
 from protocol.enums import ObjectType, ResultReason, State
 from protocol.structures import UsageLimits
 from protocol.ttlv import Item
@@ -81,11 +82,13 @@ _STATES_TO_CHANGE: Mapping[str, frozenset[State]] = {
     "Deactivation Date": frozenset({State.PRE_ACTIVE, State.ACTIVE}),
 }
 
-MOST_ATTRIBUTES = 512
-"""What one request gives a new object; the set of them grows in quadratic time."""
+_OPEN_AT_CREATION = frozenset(
+    name for name, spec in ATTRIBUTES.items() if spec.set_by != "server" or name in _STATED_AT_CREATION
+)
+"""What a client may say of a new object, custom attributes aside."""
 
-_LENGTHS = frozenset({"Cryptographic Length", "Certificate Length"})
-"""An Integer on the wire has a sign."""
+MOST_ATTRIBUTES = 512
+"""What one request gives a new object; comparing the values of one attribute takes quadratic time."""
 
 PROTECTION = frozenset({"Protection Level", "x-kmsd-ProtectionLevel"})
 """Where the key is, asked for when it is made. It stays there, so what these say of it must stay true."""
@@ -97,6 +100,8 @@ _FIXED_IN_HSM: Mapping[str, bool] = {"Sensitive": True, "Extractable": False}
 def _known(attribute: Attribute | AttributeReference) -> AttributeSpec | None:
     """The table's row; None for a custom attribute. Raises KmsError: Invalid Attribute (unknown), Attribute Read Only
     (what is for the server alone)."""
+    if attribute.vendor is None and attribute.name in ATTRIBUTES:
+        return ATTRIBUTES[attribute.name]
     spec = spec_of(attribute.key)
     if spec is None or _is_posing(attribute):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE, f"unknown attribute {attribute.name!r}")
@@ -117,19 +122,40 @@ def _read_only(attribute: Attribute | AttributeReference) -> KmsError:
     return KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} is the server's to set")
 
 
+def _check_name(attribute: Attribute) -> None:
+    if attribute.value.name_value.startswith(_ALIAS_PREFIX):
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "names that begin with alias/ are aliases of CMKs")
+
+
+def _check_length(attribute: Attribute) -> None:
+    # An Integer on the wire has a sign.
+    if attribute.value < 0:
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name} is negative")
+
+
+_CHECKS: Mapping[str, Callable[[Attribute], None]] = {
+    "Name": _check_name,
+    "Cryptographic Length": _check_length,
+    "Certificate Length": _check_length,
+}
+
+
 def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: ObjectType) -> None:
     if spec is None:
         return
+    name = spec.name
     if isinstance(attribute.value, Item):
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name}: the value has the wrong type")
-    if spec.name == "Name" and attribute.value.name_value.startswith(_ALIAS_PREFIX):
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "names that begin with alias/ are aliases of CMKs")
-    if spec.name in _LENGTHS and attribute.value < 0:
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name} is negative")
-    if not spec.applies_to(object_type):
-        raise KmsError(
-            ResultReason.UNSUPPORTED_ATTRIBUTE, f"{attribute.name} does not apply to {_name(object_type)} objects"
-        )
+        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name}: the value has the wrong type")
+    if name in _CHECKS:
+        _CHECKS[name](attribute)
+    if name not in _applicable(object_type):
+        raise KmsError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"{name} does not apply to {_name(object_type)} objects")
+
+
+@lru_cache(maxsize=64)
+def _applicable(object_type: ObjectType) -> frozenset[str]:
+    """The names of the attributes that an object of the type may have."""
+    return frozenset(name for name, spec in ATTRIBUTES.items() if spec.applies_to(object_type))
 
 
 def _name(object_type: ObjectType) -> str:
@@ -144,8 +170,9 @@ def new(attributes: Iterable[Attribute], object_type: ObjectType) -> AttributeSe
     """
     attributes = list(attributes)
     for attribute in attributes[:MOST_ATTRIBUTES]:
-        spec = _spec(attribute)
-        if spec is not None and spec.set_by == "server" and spec.name not in _STATED_AT_CREATION:
+        if attribute.vendor is None and attribute.name in _OPEN_AT_CREATION:
+            continue
+        if _spec(attribute) is not None:
             raise _read_only(attribute)
     return imported(attributes, object_type)
 
@@ -155,21 +182,22 @@ def imported(attributes: Iterable[Attribute], object_type: ObjectType) -> Attrib
 
     Raises KmsError as `new`, except for attributes that only a server sets.
     """
-    result = AttributeSet()
+    by_key: dict[str, tuple[Attribute, ...]] = {}
     for number, attribute in enumerate(attributes):
         if number >= MOST_ATTRIBUTES:
             raise KmsError(ResultReason.INVALID_FIELD, f"more than {MOST_ATTRIBUTES} attributes")
         spec = _known(attribute)
         _check_value(attribute, spec, object_type)
-        if spec is None:
-            result = result.add(attribute)
-        elif spec.multiple:
-            if attribute.value not in result.values(spec.name):
-                result = result.add(attribute)
-        elif spec.name in result:
-            raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")
-        else:
-            result = result.set(spec.name, attribute.value)
+        if spec is not None and not spec.multiple:
+            if spec.name in by_key:
+                raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")
+            by_key[spec.name] = single(spec.name, attribute.value)
+            continue
+        key = attribute.key
+        present = by_key.get(key, ())
+        if spec is None or all(other.value != attribute.value for other in present):
+            by_key[key] = (*present, Attribute(attribute.name, attribute.value, len(present), attribute.vendor))
+    result = AttributeSet.of(by_key)
     check_dates(result)
     quantum.check(result)
     return result

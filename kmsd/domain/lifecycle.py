@@ -59,11 +59,9 @@ def _move(key: ManagedObject, event: Event) -> ManagedObject:
     return replace(key, state=after)
 
 
-def begin(key: ManagedObject, now: int) -> ManagedObject:
-    """A new object: Initial Date, and Active at once where its Activation Date has come (KMIP 1.4 §3.22, 1)."""
-    attributes = key.attributes.set_all({"Initial Date": now, "Last Change Date": now})
-    state = None if key.object_type in STATELESS else State.PRE_ACTIVE
-    return advance(key.changed(state, attributes, key.material), now)
+def first_state(object_type: ObjectType) -> State | None:
+    """The state of a new object; its Activation Date may have come already: see `advance` (KMIP 1.4 §3.22, 1)."""
+    return None if object_type in STATELESS else State.PRE_ACTIVE
 
 
 def advance(key: ManagedObject, now: int) -> ManagedObject:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import Any
 
 from kmsd.domain import attribute_rules, lifecycle
 from kmsd.domain.algorithms import CURVE_BY_LENGTH, CURVE_LENGTHS, EC_ALGORITHMS, FIXED_LENGTHS, IMPLIED_CURVES
 from kmsd.domain.errors import KmsError
-from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared, single
 from protocol.attributes import Attribute
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -119,12 +121,37 @@ def candidate(
     mask = attributes.get("Cryptographic Usage Mask")
     if mask is None and object_type in KEY_TYPES:
         attributes = attributes.set("Cryptographic Usage Mask", CryptographicUsageMask(0))
+    values: dict[str, Any]
     if object_type is ObjectType.TEMPLATE:
         # It holds attributes for others, and nothing to protect; leases are for all objects (KMIP 1.4 §4.17).
-        attributes = attributes.set("Lease Time", lease_time)
-        key = ManagedObject(uid, tenant, owner, object_type, level, None, attributes, None)
-        return lifecycle.begin(key, now)
-    attributes = attributes.set_all(
+        values = {"Lease Time": lease_time}
+    else:
+        attributes = attributes.merged(_as_protected(level, sensitive, extractable, lease_time))
+        # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
+        values = {"Short Unique Identifier": hashlib.sha256(uid.encode()).digest()}
+        if object_type not in lifecycle.STATELESS and "Fresh" not in attributes:
+            values["Fresh"] = True
+        limits = attributes.get("Usage Limits")
+        if limits is not None:
+            values["Usage Limits"] = attribute_rules.full(limits)
+    values["Initial Date"] = values["Last Change Date"] = now
+    key = ManagedObject(
+        uid=uid,
+        tenant=tenant,
+        owner=owner,
+        object_type=object_type,
+        protection=level,
+        state=lifecycle.first_state(object_type),
+        attributes=attributes.set_all(values),
+        material=None,
+    )
+    return lifecycle.advance(key, now)
+
+
+@lru_cache(maxsize=64)
+def _as_protected(level: ProtectionLevel, sensitive: bool, extractable: bool, lease_time: int) -> AttributeSet:
+    """What all objects under a level say of themselves: the same set for many of them."""
+    return AttributeSet().set_all(
         {
             "Sensitive": sensitive,
             "Always Sensitive": sensitive,
@@ -133,26 +160,8 @@ def candidate(
             "Protection Level": _LEVELS[level],
             "Protection Storage Mask": _STORAGE[level],
             "Lease Time": lease_time,
-            # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
-            "Short Unique Identifier": hashlib.sha256(uid.encode()).digest(),
         }
     )
-    if object_type not in lifecycle.STATELESS and "Fresh" not in attributes:
-        attributes = attributes.set("Fresh", True)
-    limits = attributes.get("Usage Limits")
-    if limits is not None:
-        attributes = attributes.set("Usage Limits", attribute_rules.full(limits))
-    key = ManagedObject(
-        uid=uid,
-        tenant=tenant,
-        owner=owner,
-        object_type=object_type,
-        protection=level,
-        state=None,
-        attributes=attributes,
-        material=None,
-    )
-    return lifecycle.begin(key, now)
 
 
 KEY_TYPES = frozenset(
@@ -171,38 +180,48 @@ USED_AS_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, Objec
 """Types whose objects a provider uses as keys: the tenant's algorithms bind them."""
 
 
-def generated(key: ManagedObject, now: int) -> ManagedObject:
-    """What a key that this server made says beside: that nobody has had it yet, when it was made, and out of which
-    generator (KMIP 1.4 §3.34, §3.43, §3.44)."""
-    return key.set_all(
-        {
-            "Fresh": True,
-            "Original Creation Date": now,
-            "Random Number Generator": RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED),
-        }
-    )
+_GENERATED = AttributeSet.of(
+    {
+        "Fresh": single("Fresh", True),
+        "Random Number Generator": Shared(
+            [Attribute("Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED))]
+        ),
+    }
+)
+"""What a key that this server made says beside when: that nobody has had it yet, and out of which generator it came
+(KMIP 1.4 §3.34, §3.43, §3.44)."""
 
 
 def with_material(
-    key: ManagedObject, material: Material, length: int, digest: bytes | None, shown: KeyFormatType
+    key: ManagedObject,
+    material: Material,
+    length: int,
+    digest: bytes | None,
+    shown: KeyFormatType,
+    *,
+    generated: int | None = None,
 ) -> ManagedObject:
     """The object with its material and what follows from it: length in bits (0: none), Digest (of the default Key
-    Format Type), and the Key Format Type that Get gives unless asked otherwise."""
+    Format Type), and the Key Format Type that Get gives unless asked otherwise.
+
+    `generated` is when this server has made the material up, in POSIX seconds; None where it came from elsewhere.
+    """
     attributes = key.attributes
+    values: dict[str, Any] = {}
+    if generated is not None:
+        attributes = attributes.merged(_GENERATED)
+        values["Original Creation Date"] = generated
     if length:
-        attributes = attributes.set("Cryptographic Length", length)
+        values["Cryptographic Length"] = length
     if digest is not None:
-        attributes = attributes.set(
-            "Digest",
-            Digest(
-                hashing_algorithm=HashingAlgorithm.SHA_256,
-                digest_value=digest,
-                # KMIP 1.4 §3.17: of a certificate it is that "of the Certificate Value", which is in no key format.
-                key_format_type=KeyFormatType.RAW if key.object_type is ObjectType.CERTIFICATE else shown,
-            ),
+        values["Digest"] = Digest(
+            hashing_algorithm=HashingAlgorithm.SHA_256,
+            digest_value=digest,
+            # KMIP 1.4 §3.17: of a certificate it is that "of the Certificate Value", which is in no key format.
+            key_format_type=KeyFormatType.RAW if key.object_type is ObjectType.CERTIFICATE else shown,
         )
-    attributes = attributes.set("Key Format Type", shown)
-    return key.changed(key.state, attributes, material)
+    values["Key Format Type"] = shown
+    return key.changed(key.state, attributes.set_all(values), material)
 
 
 def domain_parameters(

@@ -43,6 +43,13 @@ class Material:
         return f"Material({self.kind}, {len(self.blob)} bytes)"
 
 
+class Shared(tuple[Attribute, ...]):
+    """The instances of an attribute that many objects have in common: one and the same tuple for all of them, so that
+    what is worked out for one holds for the others."""
+
+    __slots__ = ()
+
+
 class AttributeSet:
     """The attributes of an object: immutable, in order of their first setting, indexes unique per name."""
 
@@ -52,8 +59,20 @@ class AttributeSet:
         by_key: dict[str, tuple[Attribute, ...]] = {}
         for attribute in attributes:
             key = attribute.key
-            by_key[key] = (*by_key.get(key, ()), attribute)
+            if key in by_key:
+                by_key[key] = (*by_key[key], attribute)
+            elif isinstance(attribute.value, int) and attribute.index is None and attribute.vendor is None:
+                by_key[key] = _number(key, attribute.value)
+            else:
+                by_key[key] = (attribute,)
         self._by_key = by_key
+
+    @classmethod
+    def of(cls, by_key: dict[str, tuple[Attribute, ...]]) -> AttributeSet:
+        """The set of these instances by their key. The mapping is the set's from now on."""
+        made = cls.__new__(cls)
+        made._by_key = by_key
+        return made
 
     def __iter__(self) -> Iterator[Attribute]:
         return chain.from_iterable(self._by_key.values())
@@ -91,37 +110,33 @@ class AttributeSet:
     def has_any(self, keys: frozenset[str]) -> bool:
         return not keys.isdisjoint(self._by_key)
 
-    def others(self, known: Mapping[str, object]) -> set[str]:
-        """The keys that are not among the known ones."""
-        return self._by_key.keys() - known.keys()
-
     def _changed(self, key: str, instances: tuple[Attribute, ...]) -> AttributeSet:
-        changed = AttributeSet()
         by_key = dict(self._by_key)
         if instances:
             by_key[key] = instances
         else:
             by_key.pop(key, None)
-        changed._by_key = by_key
-        return changed
+        return AttributeSet.of(by_key)
 
     def set(self, name: str, value: Any) -> AttributeSet:
         """Give the standard attribute this single value; None removes it."""
-        instances = () if value is None else _single(name, value)
+        instances = () if value is None else single(name, value)
         # A number that it has already is the very same object.
         return self if self._by_key.get(name) is instances else self._changed(name, instances)
 
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
-        changed = AttributeSet()
         by_key = dict(self._by_key)
         for name, value in values.items():
             if value is None:
                 by_key.pop(name, None)
             else:
-                by_key[name] = _single(name, value)
-        changed._by_key = by_key
-        return changed
+                by_key[name] = _number(name, value) if isinstance(value, int) else (Attribute(name, value),)
+        return AttributeSet.of(by_key)
+
+    def merged(self, others: AttributeSet) -> AttributeSet:
+        """These with the others, which take the place of what has the same key."""
+        return AttributeSet.of({**self._by_key, **others._by_key})
 
     def put(self, attribute: Attribute) -> AttributeSet:
         """Make this the only instance."""
@@ -140,14 +155,15 @@ class AttributeSet:
         return self._changed(key, ())
 
 
-def _single(name: str, value: Any) -> tuple[Attribute, ...]:
+def single(name: str, value: Any) -> tuple[Attribute, ...]:
+    """The only instance of a standard attribute."""
     return _number(name, value) if isinstance(value, int) else (Attribute(name, value),)
 
 
 # Most attributes are one number, and most objects have the same ones. typed: True is not 1.
 @lru_cache(maxsize=4096, typed=True)
-def _number(name: str, value: int) -> tuple[Attribute, ...]:
-    return (Attribute(name, value),)
+def _number(name: str, value: int) -> Shared:
+    return Shared((Attribute(name, value),))
 
 
 @dataclass(frozen=True, slots=True)

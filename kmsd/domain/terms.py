@@ -17,14 +17,16 @@ own. The index would otherwise be most of what a commit writes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum, IntFlag
 from functools import lru_cache
+from itertools import chain, starmap
 from typing import Any, NamedTuple
 
 from kmsd.domain.objects import ManagedObject
-from protocol.attributes import ATTRIBUTES, spec_of
-from protocol.enums import State
+from protocol.attributes import ATTRIBUTES, Attribute, spec_of
+from protocol.enums import ObjectType, State
 from protocol.ttlv import Item, ItemType
 
 SEPARATOR = "\x1f"
@@ -71,46 +73,61 @@ OF_KIND = {
 """The attributes whose terms are those of a kind. What is stored was divided by this: a change needs a migration."""
 
 
+class AttributeTerms(NamedTuple):
+    """What one attribute adds to the terms of its object."""
+
+    own: tuple[Term, ...] = ()
+    kind: tuple[Term, ...] = ()
+    number: tuple[str, int] | None = None
+    """The attribute of a kind whose only value is a number: the kind's terms are kept for all such numbers at once."""
+
+
 def terms(obj: ManagedObject) -> Terms:
     """What an object can be found by; its Unique Identifier is no term."""
-    numbers: list[tuple[str, int]] = [("Object Type", obj.object_type)]
-    own: set[Term] = set()
-    others: set[Term] = set()
-    if obj.state is not None:
-        numbers.append(("State", obj.state))
-        due = obj.attributes.get(_NEXT_DATES.get(obj.state, ""))
+    own, kind, numbers = zip(AttributeTerms(), *starmap(attribute_terms, obj.attributes.items()), strict=True)
+    return joined_terms(obj, own, kind, numbers)
+
+
+def joined_terms(
+    obj: ManagedObject,
+    own: Iterable[tuple[Term, ...]],
+    kind: Iterable[tuple[Term, ...]],
+    numbers: tuple[tuple[str, int] | None, ...],
+) -> Terms:
+    """As `terms`, for who has the AttributeTerms of all the object's attributes."""
+    if obj.state in _NEXT_DATES:
+        due = obj.attributes.get(_NEXT_DATES[obj.state])
         if due is not None:
-            own.add((term_of("State", DUE, number(due)), 0))
-    for key, instances in obj.attributes.items():
-        value = instances[0].value
-        if len(instances) == 1 and isinstance(value, int):
-            if key in OF_KIND:
-                numbers.append((key, value))
-            else:
-                own.update(_number_terms(key, value))
-        elif _is_indexed(key):
-            found = others if key in OF_KIND else own
-            for position, attribute in enumerate(instances):
-                instance = position if is_instanced(attribute.value) else 0
-                found.update([(term_of(key, path, part), instance) for path, part in parts(attribute.value)])
-    kind = _kind_terms(tuple(numbers))
-    return Terms(frozenset(own), kind | others if others else kind)
+            own = (*own, ((term_of("State", DUE, number(due)), 0),))
+    of_kind = _kind_terms(obj.object_type, obj.state, numbers)
+    if any(kind):
+        of_kind = of_kind.union(*kind)
+    return Terms(frozenset(chain.from_iterable(own)), of_kind)
 
 
-@lru_cache(maxsize=4096)
-def _number_terms(key: str, value: int) -> tuple[Term, ...]:
-    """The terms of a single number: kept, as dates are the same for all that is made in a second."""
+def attribute_terms(key: str, instances: tuple[Attribute, ...]) -> AttributeTerms:
+    """The terms of one attribute, which depend on nothing else."""
     if not _is_indexed(key):
-        return ()
-    return tuple((term_of(key, path, part), 0) for path, part in parts(value))
+        return AttributeTerms()
+    value = instances[0].value
+    if key in OF_KIND and len(instances) == 1 and isinstance(value, int):
+        return AttributeTerms(number=(key, value))
+    found = []
+    for position, attribute in enumerate(instances):
+        instance = position if position and is_instanced(attribute.value) else 0
+        found += [(term_of(key, path, part), instance) for path, part in parts(attribute.value)]
+    return AttributeTerms(kind=tuple(found)) if key in OF_KIND else AttributeTerms(own=tuple(found))
 
 
 @lru_cache(maxsize=1024)
-def _kind_terms(numbers: tuple[tuple[str, int], ...]) -> frozenset[Term]:
+def _kind_terms(
+    object_type: ObjectType, state: State | None, numbers: tuple[tuple[str, int] | None, ...]
+) -> frozenset[Term]:
     """The terms of a kind; kept, so that objects of one kind have the same set."""
     found: set[Term] = set()
-    for key, value in numbers:
-        found.update((term_of(key, path, part), 0) for path, part in parts(OF_KIND[key](value)))
+    for key, value in (("Object Type", object_type), ("State", state), *filter(None, numbers)):
+        if value is not None:
+            found.update((term_of(key, path, part), 0) for path, part in parts(OF_KIND[key](value)))
     return frozenset(found)
 
 
@@ -120,6 +137,7 @@ def _is_indexed(key: str) -> bool:
     return spec is not None and spec.searchable and key != "Unique Identifier"
 
 
+@lru_cache(maxsize=4096)
 def number(value: int) -> str:
     """A whole number as text in the same order; beyond 64 bits there is no order, only equality.
 
@@ -151,14 +169,22 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _scalar(value: Any) -> str:
-    if isinstance(value, int):
-        return number(value)
-    if isinstance(value, str):
-        if len(value) <= LONGEST_TEXT and value.isprintable():
-            return "t" + value
-        return "T" + _digest(value.encode())
+def _text(value: str) -> str:
+    if len(value) <= LONGEST_TEXT and value.isprintable():
+        return "t" + value
+    return "T" + _digest(value.encode())
+
+
+def _bytes(value: bytes) -> str:
     return "x" + value.hex() if len(value) <= LONGEST_TEXT // 2 else "X" + _digest(value)
+
+
+@lru_cache(maxsize=256)
+def _scalar_of(kind: type) -> Callable[[Any], str] | None:
+    """How a value of this type is written; None for what has parts."""
+    if issubclass(kind, IntFlag):
+        return None
+    return next((write for of, write in ((int, number), (str, _text), (bytes, _bytes)) if issubclass(kind, of)), None)
 
 
 def parts(value: Any) -> list[tuple[str, str]]:
@@ -169,11 +195,12 @@ def parts(value: Any) -> list[tuple[str, str]]:
 
 
 def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    if isinstance(value, IntFlag):
+    write = _scalar_of(value.__class__)
+    if write is not None:
+        found.append((path, write(value)))
+    elif isinstance(value, IntFlag):
         found.append((path, number(value)))
         found.extend((path + "&", number(bit)) for bit in range(32) if value >> bit & 1)
-    elif isinstance(value, (int, str, bytes)):
-        found.append((path, _scalar(value)))
     elif isinstance(value, tuple):
         for element in value:
             _collect(element, path, found)
@@ -183,25 +210,27 @@ def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
                 _collect(child, f"{path}/{child.tag:06X}", found)
         else:
             # The same number as an Integer and as an Enumeration are two values.
-            found.append((f"{path}:{value.type:X}", _scalar(value.value)))
+            _collect(value.value, f"{path}:{value.type:X}", found)
     else:
-        prefix = f"{path}/" if path else ""
         structure: Any = type(value)
-        for name in _field_names(structure):
+        for name, inner in _field_paths(structure, path):
             part = getattr(value, name)
             if part is None:
                 continue
-            if isinstance(part, (int, str, bytes)) and not isinstance(part, IntFlag):
-                found.append((prefix + name, _scalar(part)))
+            write = _scalar_of(part.__class__)
+            if write is not None:
+                found.append((inner, write(part)))
             else:
-                _collect(part, prefix + name, found)
+                _collect(part, inner, found)
 
 
 @lru_cache(maxsize=256)
-def _field_names(structure: type) -> tuple[str, ...]:
+def _field_paths(structure: type, path: str) -> tuple[tuple[str, str], ...]:
+    """The fields of a structure that stands at a path: each one's name, and its own path."""
     if not is_dataclass(structure):
         raise TypeError(f"no attribute value: {structure.__name__}")
-    return tuple(field.name for field in fields(structure))
+    prefix = f"{path}/" if path else ""
+    return tuple((field.name, prefix + field.name) for field in fields(structure))
 
 
 def is_instanced(value: Any) -> bool:

@@ -6,7 +6,6 @@ done; then its changes and its audit record are committed together (or with the 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -308,9 +307,6 @@ class Context:
         covers = self.batch.grants.covers
         by_cmk = addressing.locatable_by_cmk(self)
         return lambda key: covers(Operation.LOCATE, key) or by_cmk(key)
-
-    def new_uid(self) -> str:
-        return str(uuid.uuid4())
 
     # --- providers -------------------------------------------------------------------------------------------
 

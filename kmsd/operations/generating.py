@@ -39,8 +39,7 @@ async def new_symmetric(ctx: Context, key: ManagedObject) -> tuple[ManagedObject
 async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
     """The symmetric key with its material. Raises KmsError as `new_symmetric`."""
     key, made = await new_symmetric(ctx, key)
-    key = making.generated(key, ctx.now)
-    key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW)
+    key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW, generated=ctx.now)
     ctx.forget_on_rollback(ctx.provider(key.protection), reference(key), key)
     return key
 
@@ -62,7 +61,7 @@ async def generate_secret(ctx: Context, key: ManagedObject) -> ManagedObject:
     block = KeyBlock(key_format_type=KeyFormatType.OPAQUE, key_value=KeyValue(key_material=value))
     key = shells.keep(key, SecretData(secret_data_type=SecretDataType.PASSWORD, key_block=block))
     parsed = ParsedKey(value, KeyFormatType.OPAQUE, KeyFormatType.OPAQUE, None, length)
-    return await kept(ctx, making.generated(key, ctx.now), parsed)
+    return await kept(ctx, key, parsed, generated=ctx.now)
 
 
 async def generate_pair(
@@ -81,7 +80,7 @@ async def generate_pair(
     check_algorithm(ctx.tenant.policy, algorithm, length, curve)
     if public.protection is not private.protection:
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "both keys of a pair have one protection")
-    public, private = (making.generated(key, ctx.now).set("Cryptographic Length", length) for key in (public, private))
+    public, private = (key.set("Cryptographic Length", length) for key in (public, private))
     if curve is not None:
         parameters = CryptographicDomainParameters(recommended_curve=curve)
         public, private = (key.set("Cryptographic Domain Parameters", parameters) for key in (public, private))
@@ -96,7 +95,14 @@ async def generate_pair(
         size=LONG,
     )
     public, private = (
-        making.with_material(key, new.material, new.length, new.digest, default_format(key.object_type, algorithm))
+        making.with_material(
+            key,
+            new.material,
+            new.length,
+            new.digest,
+            default_format(key.object_type, algorithm),
+            generated=ctx.now,
+        )
         for key, new in zip((public, private), made, strict=True)
     )
     public = rekey.link(public, LinkType.PRIVATE_KEY_LINK, private.uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 
 from kmsd.crypto.keyformats import ParsedKey
@@ -16,6 +17,17 @@ from protocol.enums import ObjectType, ResultReason
 from protocol.structures import ProtectionStorageMasks
 
 _SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multiple)
+
+
+_UUID_FIXED = 0xF000_C000 << 48
+"""The bits of a UUID that say its version and its variant."""
+_UUID_VERSION_4 = 0x4000_8000 << 48
+
+
+def new_uid() -> str:
+    """A random UUID (RFC 9562 §5.4): as uuid.uuid4, without the object that takes five times as long to make."""
+    digits = f"{int.from_bytes(os.urandom(16), 'big') & ~_UUID_FIXED | _UUID_VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def check_quota(ctx: Context, number: int) -> None:
@@ -86,7 +98,7 @@ def bare(
     """
     ctx.provider(level)
     return making.candidate(
-        uid=uid or ctx.new_uid(),
+        uid=uid or new_uid(),
         tenant=ctx.tenant.name,
         owner=owner or ctx.batch.identity.client,
         object_type=object_type,
@@ -97,10 +109,13 @@ def bare(
     )
 
 
-async def kept(ctx: Context, key: ManagedObject, parsed: ParsedKey, digest: bytes | None = None) -> ManagedObject:
+async def kept(
+    ctx: Context, key: ManagedObject, parsed: ParsedKey, digest: bytes | None = None, generated: int | None = None
+) -> ManagedObject:
     """The object with its material, kept where its protection says, and removed there if the change is not kept.
 
-    `digest` where it is not that of the default Key Format Type. Raises KmsError for what the protection does not take.
+    `digest` where it is not that of the default Key Format Type, `generated` as in `making.with_material`. Raises
+    KmsError for what the protection does not take.
     """
     provider = ctx.provider(key.protection)
     stored = await ctx.crypto(
@@ -112,7 +127,9 @@ async def kept(ctx: Context, key: ManagedObject, parsed: ParsedKey, digest: byte
         algorithm=parsed.algorithm,
         size=len(parsed.material),
     )
-    key = making.with_material(key, stored.material, parsed.length, digest or stored.digest, parsed.registered)
+    key = making.with_material(
+        key, stored.material, parsed.length, digest or stored.digest, parsed.registered, generated=generated
+    )
     ctx.forget_on_rollback(provider, reference(key), key)
     return key
 

@@ -6,10 +6,10 @@ import hashlib
 from typing import Any, NamedTuple, TypeVar
 
 from kmsd.domain.locate import DESTROYED_RECORDS, storage_status
-from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel
-from kmsd.domain.terms import Term, Terms, terms
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared
+from kmsd.domain.terms import Term, Terms, attribute_terms, joined_terms
 from kmsd.storage.errors import CorruptStoreError
-from protocol.attributes import ATTRIBUTES, dump_attributes, load_attributes, spec_of
+from protocol.attributes import Attribute, dump_attributes, load_attributes, spec_of
 from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
 from protocol.errors import ProtocolError
 from protocol.vendor import CMK
@@ -61,11 +61,39 @@ def held_names(obj: ManagedObject) -> frozenset[str]:
     return frozenset() if storage_status(obj) in _HOLDING_NO_NAMES else frozenset(obj.names)
 
 
+class StoredAttribute(NamedTuple):
+    """What is stored of the instances of one attribute: their bytes, and what the object is found by for them."""
+
+    instances: tuple[Attribute, ...]
+    data: bytes
+    own: tuple[Term, ...]
+    kind: tuple[Term, ...]
+    number: tuple[str, int] | None
+
+
+_NONE = StoredAttribute((), b"", (), (), None)
+MOST_SHARED = 8192
+_SHARED: dict[int, StoredAttribute] = {}
+"""What is stored of Shared attributes, by the identity of their instances. No other object can have that identity: the
+entry keeps its own alive."""
+
+
+def _stored(key: str, instances: tuple[Attribute, ...]) -> StoredAttribute:
+    if spec_of(key) is None:
+        # The codec leaves out what no version knows; a store must not.
+        raise ValueError(f"no attribute {key!r}")
+    made = StoredAttribute(instances, dump_attributes(instances), *attribute_terms(key, instances))
+    if type(instances) is Shared:
+        if len(_SHARED) >= MOST_SHARED:
+            _SHARED.clear()
+        _SHARED[id(instances)] = made
+    return made
+
+
 def encode(obj: ManagedObject, version: int) -> Entry:
-    for key in obj.attributes.others(ATTRIBUTES):
-        if spec_of(key) is None:
-            # The codec leaves out what no version knows; a store must not.
-            raise ValueError(f"{obj.uid!r}: no attribute {key!r}")
+    known = _SHARED.get
+    stored = [known(id(instances)) or _stored(key, instances) for key, instances in obj.attributes.items()]
+    _, data, own, kind, numbers = zip(_NONE, *stored, strict=True)
     material = obj.material
     row = ObjectRow(
         uid=obj.uid,
@@ -77,12 +105,12 @@ def encode(obj: ManagedObject, version: int) -> Entry:
         storage=int(storage_status(obj)),
         created=created(obj),
         version=version,
-        attributes=dump_attributes(tuple(obj.attributes)),
+        attributes=b"".join(data),
         material_kind=None if material is None else material.kind,
         material_format=None if material is None or material.format is None else int(material.format),
         material=None if material is None else material.blob,
     )
-    return Entry(row, terms(obj), held_names(obj))
+    return Entry(row, joined_terms(obj, own, kind, numbers), held_names(obj))
 
 
 def decode(row: Row) -> ManagedObject:

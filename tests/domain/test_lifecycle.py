@@ -101,7 +101,7 @@ def test_dates_that_have_come_take_effect_by_themselves(state: State, dates: dic
 
 
 def test_an_opaque_object_has_no_state_and_is_destroyed_all_the_same() -> None:
-    opaque = lifecycle.begin(key(None, object_type=ObjectType.OPAQUE_OBJECT), NOW)
+    opaque = key(lifecycle.first_state(ObjectType.OPAQUE_OBJECT), object_type=ObjectType.OPAQUE_OBJECT)
     assert opaque.state is None
     with pytest.raises(KmsError):
         lifecycle.activate(opaque, NOW)

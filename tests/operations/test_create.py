@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 
+from kmsd.operations.new_objects import new_uid
 from protocol.attributes import Attribute, Template
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -268,3 +270,11 @@ async def test_a_pair_is_never_quantum_safe_nor_does_it_become_so(app: Caller) -
         unique_identifier=made.private_key_unique_identifier, new_attribute=Attribute("Quantum Safe", True)
     )
     assert await app.refused(later) == ResultReason.GENERAL_FAILURE
+
+
+def test_identifiers_are_random_uuids() -> None:
+    made = {new_uid() for _ in range(1000)}
+    assert len(made) == 1000
+    for uid in made:
+        # RFC 9562 §5.4, in the spelling of its §4.
+        assert (str(uuid.UUID(uid)), uuid.UUID(uid).version, uuid.UUID(uid).variant) == (uid, 4, uuid.RFC_4122)
