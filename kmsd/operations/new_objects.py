@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection
 
 from kmsd.crypto.keyformats import ParsedKey
@@ -21,12 +22,18 @@ _SINGLE = frozenset(name for name, spec in ATTRIBUTES.items() if not spec.multip
 
 _UUID_FIXED = 0xF000_C000 << 48
 """The bits of a UUID that say its version and its variant."""
-_UUID_VERSION_4 = 0x4000_8000 << 48
+_UUID_VERSION_7 = 0x7000_8000 << 48
+_RANDOM_BITS = 80
 
 
 def new_uid() -> str:
-    """A random UUID (RFC 9562 §5.4): as uuid.uuid4, without the object that takes five times as long to make."""
-    digits = f"{int.from_bytes(os.urandom(16), 'big') & ~_UUID_FIXED | _UUID_VERSION_4:032x}"
+    """A UUID of 48 bits of time, in milliseconds, and 74 random bits (version 7, RFC 9562 §5.7).
+
+    Objects that are made one after the other stand beside each other in the index of identifiers: a commit writes one
+    of its pages, and not one for each object.
+    """
+    number = time.time_ns() // 1_000_000 << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8), "big")
+    digits = f"{number & ~_UUID_FIXED | _UUID_VERSION_7:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -272,9 +273,14 @@ async def test_a_pair_is_never_quantum_safe_nor_does_it_become_so(app: Caller) -
     assert await app.refused(later) == ResultReason.GENERAL_FAILURE
 
 
-def test_identifiers_are_random_uuids() -> None:
-    made = {new_uid() for _ in range(1000)}
-    assert len(made) == 1000
+def test_identifiers_are_uuids_in_the_order_of_time() -> None:
+    before = time.time_ns() // 1_000_000
+    made = [new_uid() for _ in range(1000)]
+    after = time.time_ns() // 1_000_000
+    assert len(set(made)) == 1000
     for uid in made:
-        # RFC 9562 §5.4, in the spelling of its §4.
-        assert (str(uuid.UUID(uid)), uuid.UUID(uid).version, uuid.UUID(uid).variant) == (uid, 4, uuid.RFC_4122)
+        parsed = uuid.UUID(uid)
+        # RFC 9562 §5.7, in the spelling of its §4.
+        assert (str(parsed), parsed.version, parsed.variant) == (uid, 7, uuid.RFC_4122)
+        assert before <= parsed.int >> 80 <= after
+    assert [uid[:13] for uid in made] == sorted(uid[:13] for uid in made)
