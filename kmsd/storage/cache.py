@@ -11,10 +11,10 @@ from kmsd.domain.objects import ManagedObject
 
 @dataclass(slots=True)
 class CachedObject:
-    """`epoch` is the PRAGMA data_version under which the copy was last known to be the stored state."""
+    """`epoch` is that of `Transactions.epoch` in which the copy was last known to be the stored state."""
 
     object: ManagedObject
-    epoch: int
+    epoch: int | None
     view: Any = None
     """What `Store.view` has made of the object."""
 
@@ -27,7 +27,7 @@ class ObjectCache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._entries: OrderedDict[tuple[str, str], CachedObject] = OrderedDict()
-        self._missing: tuple[int, set[tuple[str, str]]] = (0, set())
+        self._missing: tuple[int | None, set[tuple[str, str]]] = (None, set())
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -48,7 +48,7 @@ class ObjectCache:
         """As `get`, without counting as a use."""
         return self._entries.get((tenant, uid))
 
-    def put(self, obj: ManagedObject, epoch: int) -> None:
+    def put(self, obj: ManagedObject, epoch: int | None) -> None:
         if self._limit == 0:
             return
         key = (obj.tenant, obj.uid)
@@ -57,19 +57,21 @@ class ObjectCache:
         if len(self._entries) > self._limit:
             self._entries.popitem(last=False)
 
-    def is_missing(self, tenant: str, uid: str, epoch: int) -> bool:
-        """Whether it is known that there was no such object under this data_version."""
+    def is_missing(self, tenant: str, uid: str, epoch: int | None) -> bool:
+        """Whether it is known that there is no such object in this epoch."""
         known, keys = self._missing
-        return known == epoch and (tenant, uid) in keys
+        return epoch is not None and known == epoch and (tenant, uid) in keys
 
-    def put_missing(self, tenant: str, uid: str, epoch: int) -> None:
+    def put_missing(self, tenant: str, uid: str, epoch: int | None) -> None:
         if self._missing[0] != epoch or len(self._missing[1]) >= self._limit:
             self._missing = (epoch, set())
         self._missing[1].add((tenant, uid))
 
     def drop(self, tenant: str, uid: str) -> None:
+        """Know nothing of it any more, not even that it is missing."""
         self._entries.pop((tenant, uid), None)
+        self._missing[1].discard((tenant, uid))
 
     def clear(self) -> None:
         self._entries.clear()
-        self._missing = (0, set())
+        self._missing = (None, set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +77,8 @@ class Store:
         self._connection = connect(path)
         self._checkpointer = connect(path)
         self._transactions = Transactions(self._connection, self._lock)
-        self._writer = Writer(self._transactions, self._checkpointer)
         self._cache = ObjectCache(cached_objects)
+        self._writer = Writer(self._transactions, self._checkpointer, self._forget)
         self._holders: dict[tuple[str, str], str] = {}
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute
@@ -114,13 +114,13 @@ class Store:
         `beside` is an object of the tenant that the caller has just read, from here: what was stored then is good
         enough. One that it has changed and not stored is not.
         """
-        # Every commit, by whatever connection or process, gives a new data_version: a copy that was checked
-        # under this one is the stored state.
+        # A copy that was checked in this epoch is the stored state: others have committed nothing since, and what this
+        # writer changes it makes the cache forget.
         known = self._cache.entry(tenant, beside) if beside is not None else None
-        epoch = known.epoch if known is not None else self._read("PRAGMA data_version").fetchone()[0]
+        epoch = known.epoch if known is not None else self._transactions.epoch()
         cached = self._cache.get(tenant, uid)
         if cached is not None:
-            if cached.epoch == epoch:
+            if epoch is not None and cached.epoch == epoch:
                 return cached.object
             found = self._read(sql.VERSION.sql, (uid, tenant)).fetchone()
             if found is not None and found[0] == cached.object.version:
@@ -281,6 +281,13 @@ class Store:
         if before is None or before.version != obj.version:
             raise ConflictError(f"{obj.uid!r} changed meanwhile")
         return Change(encode(before, before.version), _bounded(encode(obj, obj.version + 1)))
+
+    def _forget(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            for change in unit.changes:
+                self._cache.drop(change.before.row.tenant, change.before.row.uid)
+            for entry in unit.inserts:
+                self._cache.drop(entry.row.tenant, entry.row.uid)
 
     def audit_after(self, sequence: int, most: int = 1000) -> list[tuple[int, AuditRecord]]:
         """Up to `most` audit records after this sequence number, in order."""

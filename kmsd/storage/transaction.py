@@ -64,6 +64,17 @@ class Transactions:
         """Rows changed since the connection was opened."""
         return self._connection.total_changes
 
+    def epoch(self) -> int | None:
+        """What each commit of another connection changes, whatever its process, and no commit of this one; None while
+        a transaction goes on in a thread (SQLite, PRAGMA data_version)."""
+        if not self._mutex.acquire(blocking=False):
+            return None
+        try:
+            version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            return version
+        finally:
+            self._mutex.release()
+
     def try_begin(self) -> bool:
         """Begin, unless somebody else is writing."""
         if not self._mutex.acquire(blocking=False):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import outcome
@@ -49,8 +50,15 @@ class _Waiting:
 class Writer:
     """Commits units for tasks of one event loop."""
 
-    def __init__(self, transactions: Transactions, checkpointer: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        checkpointer: sqlite3.Connection,
+        forget: Callable[[Iterable[Unit]], None],
+    ) -> None:
+        """`forget` is told of units that change objects before they are committed, and when they are."""
         self._transactions = transactions
+        self._forget = forget
         self._checkpointer = checkpointer
         self._waiting: deque[_Waiting] = deque()
         self._idle = trio.lowlevel.ParkingLot()
@@ -147,17 +155,23 @@ class Writer:
                 await trio.to_thread.run_sync(transactions.begin, limiter=self._limiter)
             except StoreBusyError as error:
                 return [failure(error) for _ in units]
+        changing = [unit for unit in units if unit.changes or unit.inserts]
+        # Whoever reads meanwhile sees what was stored before; what they keep of it is forgotten again.
+        self._forget(changing)
         try:
             outcomes = transactions.fill(units)
         except Exception:
-            return await trio.to_thread.run_sync(transactions.write_each, units, limiter=self._limiter)
+            try:
+                return await trio.to_thread.run_sync(transactions.write_each, units, limiter=self._limiter)
+            finally:
+                self._forget(changing)
         try:
-            await self._commit()
+            await self._commit(changing)
         except Exception as error:
             return [refused or failure(error) for refused in outcomes]
         return outcomes
 
-    async def _commit(self) -> None:
+    async def _commit(self, changing: Iterable[Unit]) -> None:
         inline = self._average < QUICK_SECONDS or self._threaded >= PROBE_GROUPS
         start = time.monotonic()
         if inline:
@@ -166,6 +180,7 @@ class Writer:
         else:
             self._threaded += 1
             await trio.to_thread.run_sync(self._transactions.commit, limiter=self._limiter)
+        self._forget(changing)
         took = time.monotonic() - start
         # A quick commit on the loop counts at once: the disk is quick.
         self._average += (took - self._average) * (0.5 if inline and took < QUICK_SECONDS else 0.1)
