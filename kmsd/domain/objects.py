@@ -92,6 +92,10 @@ class AttributeSet:
     def keys(self) -> list[str]:
         return list(self._by_key)
 
+    def instances(self) -> Iterable[tuple[Attribute, ...]]:
+        """The instances of each key, in the order of `items`."""
+        return self._by_key.values()
+
     def items(self) -> Iterable[tuple[str, tuple[Attribute, ...]]]:
         """Each key with its instances."""
         return self._by_key.items()

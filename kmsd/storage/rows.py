@@ -71,7 +71,7 @@ class StoredAttribute(NamedTuple):
     number: tuple[str, int] | None
 
 
-_NONE = StoredAttribute((), b"", (), (), None)
+_NOTHING = StoredAttribute((), b"", (), (), None)
 MOST_SHARED = 8192
 _SHARED: dict[int, StoredAttribute] = {}
 """What is stored of Shared attributes, by the identity of their instances. No other object can have that identity: the
@@ -91,9 +91,14 @@ def _stored(key: str, instances: tuple[Attribute, ...]) -> StoredAttribute:
 
 
 def encode(obj: ManagedObject, version: int) -> Entry:
-    known = _SHARED.get
-    stored = [known(id(instances)) or _stored(key, instances) for key, instances in obj.attributes.items()]
-    _, data, own, kind, numbers = zip(_NONE, *stored, strict=True)
+    attributes = obj.attributes
+    found: list[Any] = list(map(_SHARED.get, map(id, attributes.instances())))
+    items = list(attributes.items())
+    position = -1
+    for _ in range(found.count(None)):
+        position = found.index(None, position + 1)
+        found[position] = _stored(*items[position])
+    _, data, own, kind, numbers = zip(_NOTHING, *found, strict=True)
     material = obj.material
     row = ObjectRow(
         uid=obj.uid,

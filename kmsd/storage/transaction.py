@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kmsd.domain.records import AuditRecord
@@ -186,6 +186,7 @@ class Transactions:
         """The row ids of the changed objects; refuses before anything of the unit is written."""
         execute = self._connection.execute
         identities = []
+        claimed: set[tuple[str, str]] = set()
         released: set[tuple[str, str]] = set()
         for change in unit.changes:
             before = change.before.row
@@ -194,21 +195,26 @@ class Transactions:
                 raise ConflictError(f"{before.uid!r} changed meanwhile")
             identities.append(found[0])
             released |= {(before.tenant, name) for name in change.before.names - change.after.names}
-        claimed: set[tuple[str, str]] = set()
-        for entry, kept in [
-            *((entry, frozenset[str]()) for entry in unit.inserts),
-            *((change.after, change.before.names) for change in unit.changes),
-        ]:
-            for name in entry.names - kept:
-                claim = (entry.row.tenant, name)
-                taken = claim not in released and execute(sql.NAME_HOLDER.sql, claim).fetchone()
-                if taken or claim in claimed:
-                    raise DuplicateNameError(name)
-                claimed.add(claim)
+        for change in unit.changes:
+            self._claim(change.after, change.after.names - change.before.names, released, claimed)
+        for entry in unit.inserts:
+            if entry.names:
+                self._claim(entry, entry.names, released, claimed)
         for entry in unit.inserts:
             if execute(sql.UID_TAKEN.sql, (entry.row.uid, entry.row.tenant)).fetchone():
                 raise ConflictError(f"{entry.row.uid!r} exists")
         return identities
+
+    def _claim(
+        self, entry: Entry, names: Iterable[str], released: set[tuple[str, str]], claimed: set[tuple[str, str]]
+    ) -> None:
+        """Refuse names that somebody holds who does not give them up in this unit, or that are claimed in it twice."""
+        for name in names:
+            claim = (entry.row.tenant, name)
+            taken = claim not in released and self._connection.execute(sql.NAME_HOLDER.sql, claim).fetchone()
+            if taken or claim in claimed:
+                raise DuplicateNameError(name)
+            claimed.add(claim)
 
     def _apply(self, unit: Unit, identities: list[int], new_terms: list[_TermRow]) -> None:
         execute, executemany = self._connection.execute, self._connection.executemany
