@@ -152,6 +152,17 @@ def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: 
         raise KmsError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"{name} does not apply to {_name(object_type)} objects")
 
 
+def _checked(attribute: Attribute, object_type: ObjectType) -> AttributeSpec | None:
+    """The row of an attribute that an object of the type may have with this value. Raises KmsError."""
+    spec = _known(attribute)
+    _check_value(attribute, spec, object_type)
+    return spec
+
+
+# Most attributes are one number, and most requests give the same ones.
+_checked_number = lru_cache(maxsize=1024, typed=True)(_checked)
+
+
 @lru_cache(maxsize=64)
 def _applicable(object_type: ObjectType) -> frozenset[str]:
     """The names of the attributes that an object of the type may have."""
@@ -186,8 +197,8 @@ def imported(attributes: Iterable[Attribute], object_type: ObjectType) -> Attrib
     for number, attribute in enumerate(attributes):
         if number >= MOST_ATTRIBUTES:
             raise KmsError(ResultReason.INVALID_FIELD, f"more than {MOST_ATTRIBUTES} attributes")
-        spec = _known(attribute)
-        _check_value(attribute, spec, object_type)
+        check = _checked_number if isinstance(attribute.value, int) else _checked
+        spec = check(attribute, object_type)
         if spec is not None and not spec.multiple:
             if spec.name in by_key:
                 raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")

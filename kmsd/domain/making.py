@@ -10,7 +10,7 @@ from typing import Any
 from kmsd.domain import attribute_rules, lifecycle
 from kmsd.domain.algorithms import CURVE_BY_LENGTH, CURVE_LENGTHS, EC_ALGORITHMS, FIXED_LENGTHS, IMPLIED_CURVES
 from kmsd.domain.errors import KmsError
-from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared, single
+from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared
 from protocol.attributes import Attribute
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -121,20 +121,19 @@ def candidate(
     mask = attributes.get("Cryptographic Usage Mask")
     if mask is None and object_type in KEY_TYPES:
         attributes = attributes.set("Cryptographic Usage Mask", CryptographicUsageMask(0))
-    values: dict[str, Any]
     if object_type is ObjectType.TEMPLATE:
         # It holds attributes for others, and nothing to protect; leases are for all objects (KMIP 1.4 §4.17).
-        values = {"Lease Time": lease_time}
+        attributes = attributes.set_all({"Lease Time": lease_time, "Initial Date": now, "Last Change Date": now})
     else:
-        attributes = attributes.merged(_as_protected(level, sensitive, extractable, lease_time))
-        # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
-        values = {"Short Unique Identifier": hashlib.sha256(uid.encode()).digest()}
-        if object_type not in lifecycle.STATELESS and "Fresh" not in attributes:
-            values["Fresh"] = True
         limits = attributes.get("Usage Limits")
         if limits is not None:
-            values["Usage Limits"] = attribute_rules.full(limits)
-    values["Initial Date"] = values["Last Change Date"] = now
+            attributes = attributes.set("Usage Limits", attribute_rules.full(limits))
+        fresh = object_type not in lifecycle.STATELESS and "Fresh" not in attributes
+        attributes = attributes.merged(
+            _begun(level, sensitive, extractable, lease_time, now, fresh),
+            # KMIP 2.1 §4.56: it "SHOULD be generated as a SHA-256 hash of the Unique Identifier".
+            {"Short Unique Identifier": hashlib.sha256(uid.encode()).digest()},
+        )
     key = ManagedObject(
         uid=uid,
         tenant=tenant,
@@ -142,15 +141,17 @@ def candidate(
         object_type=object_type,
         protection=level,
         state=lifecycle.first_state(object_type),
-        attributes=attributes.set_all(values),
+        attributes=attributes,
         material=None,
     )
     return lifecycle.advance(key, now)
 
 
 @lru_cache(maxsize=64)
-def _as_protected(level: ProtectionLevel, sensitive: bool, extractable: bool, lease_time: int) -> AttributeSet:
-    """What all objects under a level say of themselves: the same set for many of them."""
+def _begun(
+    level: ProtectionLevel, sensitive: bool, extractable: bool, lease_time: int, now: int, fresh: bool
+) -> AttributeSet:
+    """What all objects that are made in one second under one level say of themselves: the same set for all of them."""
     return AttributeSet().set_all(
         {
             "Sensitive": sensitive,
@@ -160,6 +161,9 @@ def _as_protected(level: ProtectionLevel, sensitive: bool, extractable: bool, le
             "Protection Level": _LEVELS[level],
             "Protection Storage Mask": _STORAGE[level],
             "Lease Time": lease_time,
+            "Fresh": fresh or None,
+            "Initial Date": now,
+            "Last Change Date": now,
         }
     )
 
@@ -180,16 +184,15 @@ USED_AS_KEYS = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, Objec
 """Types whose objects a provider uses as keys: the tenant's algorithms bind them."""
 
 
-_GENERATED = AttributeSet.of(
-    {
-        "Fresh": single("Fresh", True),
-        "Random Number Generator": Shared(
-            [Attribute("Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED))]
-        ),
-    }
-)
-"""What a key that this server made says beside when: that nobody has had it yet, and out of which generator it came
-(KMIP 1.4 §3.34, §3.43, §3.44)."""
+_UNSPECIFIED = Shared([Attribute("Random Number Generator", RNGParameters(rng_algorithm=RNGAlgorithm.UNSPECIFIED))])
+
+
+@lru_cache(maxsize=64)
+def _generated(now: int) -> AttributeSet:
+    """What a key that this server makes says beside: that nobody has had it yet, when it was made, and out of which
+    generator (KMIP 1.4 §3.34, §3.43, §3.44)."""
+    generator = AttributeSet.of({"Random Number Generator": _UNSPECIFIED})
+    return generator.set_all({"Fresh": True, "Original Creation Date": now})
 
 
 def with_material(
@@ -206,11 +209,7 @@ def with_material(
 
     `generated` is when this server has made the material up, in POSIX seconds; None where it came from elsewhere.
     """
-    attributes = key.attributes
-    values: dict[str, Any] = {}
-    if generated is not None:
-        attributes = attributes.merged(_GENERATED)
-        values["Original Creation Date"] = generated
+    values: dict[str, Any] = {"Key Format Type": shown}
     if length:
         values["Cryptographic Length"] = length
     if digest is not None:
@@ -220,8 +219,11 @@ def with_material(
             # KMIP 1.4 §3.17: of a certificate it is that "of the Certificate Value", which is in no key format.
             key_format_type=KeyFormatType.RAW if key.object_type is ObjectType.CERTIFICATE else shown,
         )
-    values["Key Format Type"] = shown
-    return key.changed(key.state, attributes.set_all(values), material)
+    more = _NOTHING if generated is None else _generated(generated)
+    return key.changed(key.state, key.attributes.merged(more, values), material)
+
+
+_NOTHING = AttributeSet()
 
 
 def domain_parameters(

@@ -131,16 +131,14 @@ class AttributeSet:
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
         by_key = dict(self._by_key)
-        for name, value in values.items():
-            if value is None:
-                by_key.pop(name, None)
-            else:
-                by_key[name] = _number(name, value) if isinstance(value, int) else (Attribute(name, value),)
+        _set_all(by_key, values)
         return AttributeSet.of(by_key)
 
-    def merged(self, others: AttributeSet) -> AttributeSet:
-        """These with the others, which take the place of what has the same key."""
-        return AttributeSet.of({**self._by_key, **others._by_key})
+    def merged(self, others: AttributeSet, values: Mapping[str, Any]) -> AttributeSet:
+        """These with the others, which take the place of what has the same key, and then `set_all`."""
+        by_key = {**self._by_key, **others._by_key}
+        _set_all(by_key, values)
+        return AttributeSet.of(by_key)
 
     def put(self, attribute: Attribute) -> AttributeSet:
         """Make this the only instance."""
@@ -157,6 +155,16 @@ class AttributeSet:
 
     def remove(self, key: str) -> AttributeSet:
         return self._changed(key, ())
+
+
+def _set_all(by_key: dict[str, tuple[Attribute, ...]], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, int):
+            by_key[name] = _number(name, value)
+        elif value is not None:
+            by_key[name] = (Attribute(name, value),)
+        else:
+            by_key.pop(name, None)
 
 
 def single(name: str, value: Any) -> tuple[Attribute, ...]:

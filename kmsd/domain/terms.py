@@ -107,7 +107,8 @@ def joined_terms(
 
 def attribute_terms(key: str, instances: tuple[Attribute, ...]) -> AttributeTerms:
     """The terms of one attribute, which depend on nothing else."""
-    if not _is_indexed(key):
+    prefix = _indexed_prefix(key)
+    if prefix is None:
         return AttributeTerms()
     value = instances[0].value
     if key in OF_KIND and len(instances) == 1 and isinstance(value, int):
@@ -115,7 +116,7 @@ def attribute_terms(key: str, instances: tuple[Attribute, ...]) -> AttributeTerm
     found = []
     for position, attribute in enumerate(instances):
         instance = position if position and is_instanced(attribute.value) else 0
-        found += [(term_of(key, path, part), instance) for path, part in parts(attribute.value)]
+        found += [(f"{prefix}{path}{SEPARATOR}{part}", instance) for path, part in parts(attribute.value)]
     return AttributeTerms(kind=tuple(found)) if key in OF_KIND else AttributeTerms(own=tuple(found))
 
 
@@ -132,9 +133,10 @@ def _kind_terms(
 
 
 @lru_cache(maxsize=1024)
-def _is_indexed(key: str) -> bool:
+def _indexed_prefix(key: str) -> str | None:
+    """How the terms of an attribute begin; None for one that has none."""
     spec = spec_of(key)
-    return spec is not None and spec.searchable and key != "Unique Identifier"
+    return None if spec is None or not spec.searchable or key == "Unique Identifier" else key_of(key) + SEPARATOR
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +68,12 @@ class ObjectCache:
             self._missing = (epoch, set())
         self._missing[1].add((tenant, uid))
 
-    def drop(self, tenant: str, uid: str) -> None:
-        """Know nothing of it any more, not even that it is missing."""
-        self._entries.pop((tenant, uid), None)
-        self._missing[1].discard((tenant, uid))
+    def drop(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Know nothing more of these, given as tenant and Unique Identifier, not even that they are missing."""
+        _, missing = self._missing
+        for key in keys:
+            self._entries.pop(key, None)
+            missing.discard(key)
 
     def clear(self) -> None:
         self._entries.clear()

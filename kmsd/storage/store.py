@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ class Store:
         self._checkpointer = connect(path)
         self._transactions = Transactions(self._connection, self._lock)
         self._cache = ObjectCache(cached_objects)
-        self._writer = Writer(self._transactions, self._checkpointer, self._forget)
+        self._writer = Writer(self._transactions, self._checkpointer, self._cache.drop)
         self._holders: dict[tuple[str, str], str] = {}
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute
@@ -126,7 +126,7 @@ class Store:
             if found is not None and found[0] == cached.object.version:
                 cached.epoch = epoch
                 return cached.object
-            self._cache.drop(tenant, uid)
+            self._cache.drop([(tenant, uid)])
         elif self._cache.is_missing(tenant, uid, epoch):
             return None
         row = self._read(sql.GET.sql, (uid, tenant)).fetchone()
@@ -281,13 +281,6 @@ class Store:
         if before is None or before.version != obj.version:
             raise ConflictError(f"{obj.uid!r} changed meanwhile")
         return Change(encode(before, before.version), _bounded(encode(obj, obj.version + 1)))
-
-    def _forget(self, units: Iterable[Unit]) -> None:
-        for unit in units:
-            for change in unit.changes:
-                self._cache.drop(change.before.row.tenant, change.before.row.uid)
-            for entry in unit.inserts:
-                self._cache.drop(entry.row.tenant, entry.row.uid)
 
     def audit_after(self, sequence: int, most: int = 1000) -> list[tuple[int, AuditRecord]]:
         """Up to `most` audit records after this sequence number, in order."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from kmsd.domain.records import AuditRecord
@@ -42,6 +42,12 @@ class Unit(NamedTuple):
     inserts: Sequence[Entry]
     changes: Sequence[Change]
     records: Sequence[AuditRecord]
+
+    def identities(self) -> list[tuple[str, str]]:
+        """Tenant and Unique Identifier of each object that it makes or changes."""
+        rows = [entry.row for entry in self.inserts]
+        rows += [change.after.row for change in self.changes]
+        return [(row.tenant, row.uid) for row in rows]
 
 
 class Transactions:
@@ -186,8 +192,8 @@ class Transactions:
         """The row ids of the changed objects; refuses before anything of the unit is written."""
         execute = self._connection.execute
         identities = []
-        claimed: set[tuple[str, str]] = set()
         released: set[tuple[str, str]] = set()
+        claims: list[tuple[str, str]] = []
         for change in unit.changes:
             before = change.before.row
             found = execute(sql.LOCK.sql, (before.uid, before.tenant)).fetchone()
@@ -195,26 +201,18 @@ class Transactions:
                 raise ConflictError(f"{before.uid!r} changed meanwhile")
             identities.append(found[0])
             released |= {(before.tenant, name) for name in change.before.names - change.after.names}
-        for change in unit.changes:
-            self._claim(change.after, change.after.names - change.before.names, released, claimed)
+            claims += [(before.tenant, name) for name in change.after.names - change.before.names]
         for entry in unit.inserts:
-            if entry.names:
-                self._claim(entry, entry.names, released, claimed)
+            claims += [(entry.row.tenant, name) for name in entry.names]
+        if len(set(claims)) < len(claims):
+            raise DuplicateNameError(next(name for tenant, name in claims if claims.count((tenant, name)) > 1))
+        for claim in claims:
+            if claim not in released and execute(sql.NAME_HOLDER.sql, claim).fetchone():
+                raise DuplicateNameError(claim[1])
         for entry in unit.inserts:
             if execute(sql.UID_TAKEN.sql, (entry.row.uid, entry.row.tenant)).fetchone():
                 raise ConflictError(f"{entry.row.uid!r} exists")
         return identities
-
-    def _claim(
-        self, entry: Entry, names: Iterable[str], released: set[tuple[str, str]], claimed: set[tuple[str, str]]
-    ) -> None:
-        """Refuse names that somebody holds who does not give them up in this unit, or that are claimed in it twice."""
-        for name in names:
-            claim = (entry.row.tenant, name)
-            taken = claim not in released and self._connection.execute(sql.NAME_HOLDER.sql, claim).fetchone()
-            if taken or claim in claimed:
-                raise DuplicateNameError(name)
-            claimed.add(claim)
 
     def _apply(self, unit: Unit, identities: list[int], new_terms: list[_TermRow]) -> None:
         execute, executemany = self._connection.execute, self._connection.executemany

@@ -54,9 +54,9 @@ class Writer:
         self,
         transactions: Transactions,
         checkpointer: sqlite3.Connection,
-        forget: Callable[[Iterable[Unit]], None],
+        forget: Callable[[Iterable[tuple[str, str]]], None],
     ) -> None:
-        """`forget` is told of units that change objects before they are committed, and when they are."""
+        """`forget` is told which objects units change, by tenant and identifier, before the commit and after it."""
         self._transactions = transactions
         self._forget = forget
         self._checkpointer = checkpointer
@@ -155,7 +155,7 @@ class Writer:
                 await trio.to_thread.run_sync(transactions.begin, limiter=self._limiter)
             except StoreBusyError as error:
                 return [failure(error) for _ in units]
-        changing = [unit for unit in units if unit.changes or unit.inserts]
+        changing = [key for unit in units if unit.changes or unit.inserts for key in unit.identities()]
         # Whoever reads meanwhile sees what was stored before; what they keep of it is forgotten again.
         self._forget(changing)
         try:
@@ -171,7 +171,7 @@ class Writer:
             return [refused or failure(error) for refused in outcomes]
         return outcomes
 
-    async def _commit(self, changing: Iterable[Unit]) -> None:
+    async def _commit(self, changing: Iterable[tuple[str, str]]) -> None:
         inline = self._average < QUICK_SECONDS or self._threaded >= PROBE_GROUPS
         start = time.monotonic()
         if inline:
