@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from kmsd.domain.errors import KmsError, permission_denied
 from kmsd.domain.key_rules import KeyRules
@@ -74,6 +75,18 @@ class TenantPolicy:
     """Algorithms that encrypt for this tenant though by now they should only decrypt what is old."""
 
 
+_KEPT_OPERATIONS = 256
+"""For each identity: more than there are, but a client may send any number."""
+
+
+class _Granted(NamedTuple):
+    """What an identity has of one operation."""
+
+    permissions: tuple[Permission, ...]
+    everything: bool
+    """Whether one of them is about every object, whatever it is: then no object is looked at."""
+
+
 class Grants:
     """The permissions of one identity, ready for the question that each request asks."""
 
@@ -83,28 +96,32 @@ class Grants:
         """`client`: whose objects are its own."""
         self._all = tuple(permissions)
         self._client = client
-        self._by_operation: dict[Operation, tuple[Permission, ...]] = {}
+        self._by_operation: dict[Operation, _Granted] = {}
 
-    def _relevant(self, operation: Operation) -> tuple[Permission, ...]:
-        found = self._by_operation.get(operation)
-        if found is None:
-            found = tuple(p for p in self._all if p.operations is None or operation in p.operations)
-            if operation.known:
-                self._by_operation[operation] = found
+    def _of(self, operation: Operation) -> _Granted:
+        return self._by_operation.get(operation) or self._gathered(operation)
+
+    def _gathered(self, operation: Operation) -> _Granted:
+        permissions = tuple(p for p in self._all if p.operations is None or operation in p.operations)
+        everything = any(p.object_types is None and p.names is None and not p.own for p in permissions)
+        found = _Granted(permissions, everything)
+        if len(self._by_operation) < _KEPT_OPERATIONS:
+            self._by_operation[operation] = found
         return found
 
     def may(self, operation: Operation) -> bool:
         """Whether any permission names the operation; the object is judged later, once it is known."""
-        return bool(self._relevant(operation))
+        return bool(self._of(operation).permissions)
 
     def covers_all(self, operation: Operation) -> bool:
         """Whether the operation is granted on every object, whatever it is."""
-        return any(p.object_types is None and p.names is None and not p.own for p in self._relevant(operation))
+        return self._of(operation).everything
 
     def covers(self, operation: Operation, key: ManagedObject) -> bool:
-        return any(
+        granted = self._of(operation)
+        return granted.everything or any(
             permission.covers(operation, key) and (not permission.own or key.owner == self._client)
-            for permission in self._relevant(operation)
+            for permission in granted.permissions
         )
 
     def covers_names(self, operation: Operation, object_type: ObjectType, names: Iterable[str]) -> bool:
@@ -113,7 +130,7 @@ class Grants:
         To use an object it is enough that one of its names is covered. A name is another matter: others find their
         keys by it.
         """
-        permissions = [p for p in self._relevant(operation) if p.object_types is None or object_type in p.object_types]
+        permissions = [p for p in self._of(operation).permissions if p.object_types is None or object_type in p.object_types]
         return all(any(permission.covers_name(name) for permission in permissions) for name in names)
 
 
