@@ -43,6 +43,13 @@ class Shown(NamedTuple):
 _NOTHING = Shown()
 
 
+class Authenticated(NamedTuple):
+    """Who makes a request, and what that one may do."""
+
+    identity: Identity
+    grants: Grants
+
+
 @dataclass(slots=True)
 class Peer:
     """One connection's client, recognised once under each configuration."""
@@ -55,6 +62,8 @@ class Peer:
     generation: int = 0
     """Of the configuration that `known` is of."""
     connection: str = field(default_factory=lambda: os.urandom(8).hex())
+    plain: Authenticated | None = field(default=None, repr=False)
+    """Who makes its requests without a credential, once one was found to need none."""
     requests: int = 0
     """How many it has sent. A number of the connection's own: one of the process would tell each client how much
     all others send."""
@@ -68,13 +77,6 @@ class Peer:
         """Of a request that is made in nobody else's name; `theirs` is its Client Correlation Value."""
         known = self.known.identity
         return Origin(known.tenant, known.client, self.address, request, theirs)
-
-
-class Authenticated(NamedTuple):
-    """Who makes a request, and what that one may do."""
-
-    identity: Identity
-    grants: Grants
 
 
 _NEEDED = "a Username and Password or Device credential"
@@ -139,6 +141,7 @@ class Peers:
         What it has proven then counts no more.
         """
         if peer.generation != self.generation:
+            peer.plain = None
             peer.known = self._known(peer.shown)
             peer.proven = None
             peer.generation = self.generation
@@ -184,6 +187,8 @@ class Peers:
         """
         known = peer.known
         identity = known.identity
+        if authentication is None and peer.plain is not None:
+            return peer.plain
         tickets = []
         proven: Identity | None = None
         looked_at = known.client.needs_credential or known.client.users
@@ -214,7 +219,10 @@ class Peers:
         if proven is None:
             if known.client.needs_credential or (known.client.users and not known.client.roles):
                 raise KmsError(ResultReason.AUTHENTICATION_NOT_SUCCESSFUL, f"{_NEEDED} is needed")
-            proven = identity
+            authenticated = Authenticated(identity, self.grants(identity))
+            if authentication is None:
+                peer.plain = authenticated
+            return authenticated
         return Authenticated(proven, self.grants(proven))
 
     def _by_ticket(self, entry: Entry, bearer: Identity) -> Authenticated:
