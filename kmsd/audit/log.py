@@ -5,7 +5,7 @@ of.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kmsd.domain.records import AuditRecord, Origin
@@ -20,27 +20,32 @@ LONGEST_TEXT = 128
 
 
 def record_of(
-    time: int, origin: Origin, operation: str, result: str, reason: str | None, uids: Iterable[str] = ()
+    time: int, origin: Origin, operation: str, result: str, reason: str | None, uids: Collection[str] = ()
 ) -> AuditRecord:
     """A record of bounded size: the first object is its `uid`, others are in its `detail`."""
-    named = [_clipped(uid) for uid in dict.fromkeys(uids)]
-    others = named[1:MOST_OBJECTS]
-    if len(named) > MOST_OBJECTS:
-        others.append(f"and {len(named) - MOST_OBJECTS} more")
-    theirs = origin.client_correlation_value
+    tenant, client, address, ours, theirs = origin
     return AuditRecord(
         time=time,
-        tenant=origin.tenant,
-        client=origin.client,
-        address=origin.address,
+        tenant=tenant,
+        client=client,
+        address=address,
         operation=operation,
-        uid=named[0] if named else None,
+        uid=_clipped(next(iter(uids))) if uids else None,
         result=result,
         reason=reason,
-        detail=" ".join(others) or None,
-        server_correlation_value=origin.server_correlation_value,
+        detail=_others(uids) if len(uids) > 1 else None,
+        server_correlation_value=ours,
         client_correlation_value=None if theirs is None else _clipped(theirs),
     )
+
+
+def _others(uids: Collection[str]) -> str | None:
+    """All but the first of several objects; each is named once."""
+    named = list(dict.fromkeys(uids))
+    others = [_clipped(uid) for uid in named[1:MOST_OBJECTS]]
+    if len(named) > MOST_OBJECTS:
+        others.append(f"and {len(named) - MOST_OBJECTS} more")
+    return " ".join(others) or None
 
 
 def _clipped(text: str) -> str:

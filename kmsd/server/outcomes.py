@@ -6,7 +6,7 @@ that is what the client hears.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import structlog
 
@@ -19,10 +19,13 @@ from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
 from kmsd.storage.errors import ConflictError
 from kmsd.storage.work import UnitOfWork
-from protocol.enums import ResultReason
+from protocol.enums import ResultReason, ResultStatus
 from protocol.message import ResponseBatchItem
 
 log = structlog.get_logger("kmsd.outcomes")
+
+_RESULTS = {status: status.name for status in ResultStatus}
+"""What the audit calls them. Looking into this costs a tenth of asking the member for its name."""
 
 
 class Outcomes:
@@ -31,11 +34,17 @@ class Outcomes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def record(self, origin: Origin, operation: str, answer: ResponseBatchItem, uids: Iterable[str]) -> AuditRecord:
+    def record(self, origin: Origin, operation: str, answer: ResponseBatchItem, uids: Collection[str]) -> AuditRecord:
         """The audit record of one item and its answer; `uids` in order of importance."""
-        reason = answer.result_reason.name if answer.result_reason is not None else None
-        now = int(self._services.clock() * 1_000_000)
-        return record_of(now, origin, operation, answer.result_status.name, reason, uids)
+        reason = answer.result_reason
+        return record_of(
+            int(self._services.clock() * 1_000_000),
+            origin,
+            operation,
+            _RESULTS[answer.result_status],
+            None if reason is None else reason.name,
+            uids,
+        )
 
     async def commit(self, batch: Batch, records: list[AuditRecord]) -> None:
         """Store the pending changes of the batch with these records, then do what may only follow.
@@ -44,12 +53,14 @@ class Outcomes:
         the store does not work): then nothing is stored.
         """
         work = UnitOfWork(records)
-        events = self._events(batch)
-        for key in batch.pending.values():
-            if key.version == 0:
-                work.insert(key)
-            else:
-                work.update(key)
+        events: list[tuple[ManagedObject | None, ManagedObject]] = []
+        if batch.pending:
+            events = self._events(batch)
+            for key in batch.pending.values():
+                if key.version == 0:
+                    work.insert(key)
+                else:
+                    work.update(key)
         try:
             await self._services.store.commit(work)
         except (ConflictError, KmsError):
@@ -68,7 +79,7 @@ class Outcomes:
     def _events(self, batch: Batch) -> list[tuple[ManagedObject | None, ManagedObject]]:
         """The objects of the tenant before and after this commit, where somebody watches them."""
         watcher, tenant = self._services.watcher, batch.tenant.name
-        if watcher is None or not batch.pending or not watcher.watches(tenant):
+        if watcher is None or not watcher.watches(tenant):
             return []
         store = self._services.store
         changed = [key for key in batch.pending.values() if key.tenant == tenant]

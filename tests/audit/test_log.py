@@ -88,7 +88,7 @@ def test_a_record_names_the_first_object_and_stays_short_whatever_was_sent() -> 
     assert (one.uid, one.detail) == ("first", "kek")
     none = record_of(NOW, ORIGIN, "QUERY", "SUCCESS", None)
     assert (none.uid, none.detail) == (None, None)
-    many = record_of(NOW, ORIGIN, "LOCATE", "SUCCESS", None, map(str, range(100_000)))
+    many = record_of(NOW, ORIGIN, "LOCATE", "SUCCESS", None, [str(n) for n in range(100_000)])
     assert many.detail == " ".join(map(str, range(1, 16))) + " and 99984 more"
     long = record_of(NOW, ORIGIN, "GET", "OPERATION_FAILED", None, ["x" * 1_000_000]).uid
     assert long == "x" * 128 + "…"
