@@ -6,8 +6,9 @@ done; then its changes and its audit record are committed together (or with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import structlog
@@ -83,30 +84,60 @@ _REFERENCES: dict[UniqueIdentifier, tuple[Operation, int | None]] = {
 }
 
 
-@dataclass(slots=True)
+_NOBODY = Origin("", "", "")
+_NO_IDENTIFIERS: Mapping[Operation, Sequence[str]] = MappingProxyType({})
+
+
 class Batch:
     """What the items of one request share. `pending` holds changes not yet committed, in order of first change."""
 
-    services: Services
-    tenant: Tenant
-    identity: Identity
-    grants: Grants
-    version: ProtocolVersion
-    now: int
-    """POSIX seconds, one instant for the whole request."""
-    origin: Origin = Origin("", "", "")  # noqa: RUF009  (immutable)
-    """What the audit records say; the server's own work has records of its own."""
-    placeholder: str | None = None
-    """The ID Placeholder (KMIP 1.4 §4); it dies with the batch."""
-    pending: dict[str, ManagedObject] = field(default_factory=dict)
-    identifiers: dict[Operation, list[str]] = field(default_factory=dict)
-    """Unique Identifiers that the latest item of each operation gave, for the references of KMIP 2.x."""
-    data: list[tuple[Operation, bytes | None]] = field(default_factory=list)
-    """The Data of each item so far, for the references of KMIP 2.x."""
-    after_commit: list[Effect] = field(default_factory=list)
-    """What must not happen before the change is durable."""
-    on_rollback: list[Effect] = field(default_factory=list)
-    """What takes back what was done for changes that are not kept."""
+    __slots__ = (
+        "after_commit",
+        "data",
+        "grants",
+        "identifiers",
+        "identity",
+        "now",
+        "on_rollback",
+        "origin",
+        "pending",
+        "placeholder",
+        "services",
+        "tenant",
+        "version",
+    )
+
+    def __init__(
+        self,
+        services: Services,
+        tenant: Tenant,
+        identity: Identity,
+        grants: Grants,
+        version: ProtocolVersion,
+        now: int,
+        origin: Origin = _NOBODY,
+    ) -> None:
+        self.services = services
+        self.tenant = tenant
+        self.identity = identity
+        self.grants = grants
+        self.version = version
+        self.now = now
+        """POSIX seconds, one instant for the whole request."""
+        self.origin = origin
+        """What the audit records say; the server's own work has records of its own."""
+        self.placeholder: str | None = None
+        """The ID Placeholder (KMIP 1.4 §4); it dies with the batch."""
+        self.pending: dict[str, ManagedObject] = {}
+        self.identifiers: Mapping[Operation, Sequence[str]] = _NO_IDENTIFIERS
+        """Unique Identifiers that the latest item of each operation gave, for the references of KMIP 2.x. Replaced as
+        a whole: an item that is run again goes back to what it found."""
+        self.data: list[tuple[Operation, bytes | None]] = []
+        """The Data of each item so far, for the references of KMIP 2.x."""
+        self.after_commit: list[Effect] = []
+        """What must not happen before the change is durable."""
+        self.on_rollback: list[Effect] = []
+        """What takes back what was done for changes that are not kept."""
 
     def postpone(self, call: Callable[[], None], *, blocks: bool = False) -> None:
         """Call this once the changes of the item are stored, and not at all where they are not."""
@@ -206,7 +237,7 @@ class Context:
 
     def _referenced(self, identifier: UniqueIdentifier) -> str:
         operation, position = _REFERENCES.get(identifier, (None, None))
-        given = self.batch.identifiers.get(operation, []) if operation is not None else []
+        given = self.batch.identifiers.get(operation, ()) if operation is not None else ()
         if position is not None and position < len(given):
             return given[position]
         if position is None and len(given) == 1:
@@ -253,16 +284,19 @@ class Context:
 
     def made(self) -> list[ManagedObject]:
         """The new objects of this item."""
+        if not self._item:
+            return []
         return [key for key in self._item.values() if key.version == 0 and key.uid not in self.batch.pending]
 
     def keep(self) -> None:
         """The item succeeded: its changes join those of the batch."""
-        self.batch.pending.update(self._item)
-        self._item.clear()
+        if self._item:
+            self.batch.pending.update(self._item)
+            self._item.clear()
 
     def give(self, *uids: str, placeholder: str | None = None) -> None:
         """The identifiers this operation answers with; the ID Placeholder becomes the one, or `placeholder`."""
-        self.batch.identifiers[self.operation] = list(uids)
+        self.batch.identifiers = {**self.batch.identifiers, self.operation: uids}
         self.batch.placeholder = placeholder or (uids[0] if len(uids) == 1 else None)
         self.touched.update(dict.fromkeys(uids))
 

@@ -15,12 +15,15 @@ from protocol.operations import OPERATIONS
 OPEN_TO_ALL: frozenset[Operation] = ABOUT_REQUESTS | {Operation.DISCOVER_VERSIONS, Operation.QUERY}
 """What every known client may ask: how to speak to us, and what became of its own requests."""
 
+_SERVED = {operation: spec for operation, spec in OPERATIONS.items() if operation in HANDLERS}
+
 
 def check_message(message: RequestMessage, maximum_items: int) -> None:
     """Raise KmsError Invalid Message for more items than are allowed, or identifiers that are no such thing."""
-    if len(message.batch_items) > maximum_items:
+    count = len(message.batch_items)
+    if count > maximum_items:
         raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {maximum_items} batch items")
-    if len(message.batch_items) > 1:
+    if count > 1:
         # KMIP 1.4 §6.4: the Unique Batch Item ID "is REQUIRED if Batch Count is greater than 1". Old
         # clients leave it out all the same; order is then the correlation, as KMIP 3.0 makes it.
         ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
@@ -32,10 +35,9 @@ def check_item(batch: Batch, item: RequestBatchItem) -> None:
     """Raise KmsError Operation Not Supported, also for another version; Permission Denied; and what its payload was
     found to be wrong with."""
     operation = item.operation
-    spec = OPERATIONS.get(operation)
+    spec = _SERVED.get(operation)
     if (
         spec is None
-        or operation not in HANDLERS
         or batch.version < spec.since
         or (spec.until is not None and batch.version > spec.until)
     ):

@@ -268,7 +268,7 @@ class Dispatcher:
         return await self._too_late(batch, item, busy, attempt)
 
     async def _attempt(self, batch: Batch, item: RequestBatchItem) -> _Attempt:
-        placeholder, results, identifiers = batch.placeholder, len(batch.data), dict(batch.identifiers)
+        placeholder, results, identifiers = batch.placeholder, len(batch.data), batch.identifiers
         attempt = await self._item(batch, item)
         try:
             await self._outcomes.commit(batch, [self._record(batch, attempt)])
@@ -302,7 +302,7 @@ class Dispatcher:
             return await self._refuse_all(batch, message, error)
         attempts: list[_Attempt] = []
         for item in message.batch_items:
-            attempts.append(await self._item(batch, item))
+            attempts.append(await self._item(batch, item, Mark.of(batch)))
             if attempts[-1].answer.result_status == Failed:
                 break
         else:
@@ -330,10 +330,10 @@ class Dispatcher:
 
     # --- one item --------------------------------------------------------------------------------------------
 
-    async def _item(self, batch: Batch, item: RequestBatchItem) -> _Attempt:
+    async def _item(self, batch: Batch, item: RequestBatchItem, mark: Mark | None = None) -> _Attempt:
+        """Run one item. Where it fails, what it has changed is taken back: all that is not stored, or since a mark."""
         operation = item.operation
         context: Context | None = None
-        mark = Mark.of(batch)
         try:
             check_item(batch, item)
             tried = dry_run.asked_for(item)

@@ -26,6 +26,8 @@ def is_later(message: RequestMessage) -> bool:
     Raises KmsError Feature Not Supported where it must be and cannot be.
     """
     indicator = message.header.asynchronous_indicator
+    if not indicator:
+        return False
     several = len(message.batch_items) > 1
     undo = several and message.header.batch_error_continuation_option == BatchErrorContinuationOption.UNDO
     now = next((item.operation for item in message.batch_items if item.operation in NEVER_LATER), None)
