@@ -6,7 +6,10 @@ UnsupportedError what is not offered.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from kmsd.crypto.errors import (
     CryptographicFailureError,
@@ -133,32 +136,52 @@ def cipher_scheme(parameters: CryptographicParameters, algorithm: Algorithm | No
     Omitted Padding Method means none (as the OASIS cases CS-BC-M have it), omitted Tag Length 16 bytes. An IV that
     is neither given nor refused by Random IV = false is chosen by the server.
     """
+    return _scheme(algorithm, *_ASKED(parameters))
+
+
+_ASKED: Callable[[CryptographicParameters], tuple[Any, ...]] = attrgetter(
+    "cryptographic_algorithm", "block_cipher_mode", "padding_method", "tag_length", "iv_length", "random_iv",
+    "initial_counter_value",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _scheme(
+    algorithm: Algorithm | None,
+    named: Algorithm | None,
+    mode: Mode | None,
+    asked_padding: PaddingMethod | None,
+    tag_length: int | None,
+    iv_bits: int | None,
+    random_iv: bool | None,
+    counter: int | None,
+) -> CipherScheme:
+    """Kept, since clients ask for the same ones again and again; it is a function of these alone."""
     cipher = CIPHERS.get(algorithm) if algorithm is not None else None
     if algorithm is None or cipher is None:
         raise UnsupportedError("keys of this algorithm do not encrypt here")
-    if parameters.cryptographic_algorithm not in (None, algorithm):
+    if named not in (None, algorithm):
         raise InvalidParametersError("the Cryptographic Algorithm is not the key's")
-    may_choose_iv, counter = parameters.random_iv is not False, parameters.initial_counter_value
+    may_choose_iv = random_iv is not False
     if algorithm == Algorithm.CHACHA20:
-        if parameters.block_cipher_mode is not None:
+        if mode is not None:
             raise InvalidParametersError("ChaCha20 takes no Block Cipher Mode")
         return CipherScheme(Mode.CTR, PaddingMethod.NONE, 0, 12, may_choose_iv, counter, algorithm)
-    mode = parameters.block_cipher_mode
     if mode is None:
         raise InvalidParametersError("the Block Cipher Mode is missing")
     if mode not in cipher.modes:
         raise UnsupportedError(f"Block Cipher Mode {mode.name} is not supported for {algorithm.name}")
-    padding = parameters.padding_method or PaddingMethod.NONE
+    padding = asked_padding or PaddingMethod.NONE
     if mode in WHOLE_BLOCKS and padding not in _BLOCK_PADDINGS:
         raise UnsupportedError(f"Padding Method {padding.name} is not supported with {mode.name}")
     iv_length = min(_IV_LENGTHS[mode], cipher.block)
-    tag_length = 0
+    tag = 0
     if mode in _AUTHENTICATION:
-        tag_length, iv_length = _authentication(mode, parameters, iv_length)
+        tag, iv_length = _authentication(mode, tag_length, iv_bits, iv_length)
     return CipherScheme(
         mode,
         padding if mode in WHOLE_BLOCKS else PaddingMethod.NONE,
-        tag_length,
+        tag,
         iv_length,
         may_choose_iv,
         counter,
@@ -166,13 +189,13 @@ def cipher_scheme(parameters: CryptographicParameters, algorithm: Algorithm | No
     )
 
 
-def _authentication(mode: Mode, parameters: CryptographicParameters, iv_length: int) -> tuple[int, int]:
-    """(Tag Length, IV Length), in bytes."""
+def _authentication(mode: Mode, tag_length: int | None, bits: int | None, iv_length: int) -> tuple[int, int]:
+    """(Tag Length, IV Length), in bytes; `bits` is the IV Length that is asked for."""
     allowed = _AUTHENTICATION[mode]
-    tag_length = 16 if parameters.tag_length is None else parameters.tag_length
+    if tag_length is None:
+        tag_length = 16
     if tag_length not in allowed.tags:
         raise TagLengthError(f"the Tag Length of {mode.name} is {_either(allowed.tags)} bytes")
-    bits = parameters.iv_length
     if bits is not None and bits not in allowed.iv_bits:
         first, last = allowed.iv_bits[0], allowed.iv_bits[-1]
         raise InvalidParametersError(f"the IV Length of {mode.name} is {first} to {last} bits, in whole bytes")

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
-from kmsd.crypto.ciphers import WHOLE_BLOCKS, CipherScheme
+from kmsd.crypto.ciphers import CIPHERS, WHOLE, WHOLE_BLOCKS, CipherScheme
 from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, MissingIVError
 from kmsd.crypto.hashes import HASHES
 from kmsd.crypto.provider import Encrypted
@@ -38,10 +38,23 @@ from protocol.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgor
 AES_LENGTHS = frozenset({128, 192, 256})
 """Bits."""
 
-_PADDINGS: dict[PaddingMethod, Callable[[int], paddings.PKCS7 | paddings.ANSIX923]] = {
-    PaddingMethod.PKCS5: paddings.PKCS7,
-    PaddingMethod.ANSI_X9_23: paddings.ANSIX923,
+_BLOCKS = {name: cipher.block for name, cipher in CIPHERS.items() if not cipher.modes.isdisjoint(WHOLE_BLOCKS)}
+"""Bytes, of the algorithms whose data is padded."""
+_PADDINGS: dict[tuple[PaddingMethod, CryptographicAlgorithm], paddings.PKCS7 | paddings.ANSIX923] = {
+    (method, name): made(block * 8)
+    for name, block in _BLOCKS.items()
+    for method, made in ((PaddingMethod.PKCS5, paddings.PKCS7), (PaddingMethod.ANSI_X9_23, paddings.ANSIX923))
 }
+
+
+def _tails(method: PaddingMethod, block: int) -> tuple[bytes, ...]:
+    """Paddings of 1 to `block` bytes, the longest first. Each ends with its length, which PKCS#5 repeats (RFC 8018
+    §6.1.1) and ANSI X9.23 puts behind zeros."""
+    filled = method == PaddingMethod.PKCS5
+    return tuple(bytes((size if filled else 0,)) * (size - 1) + bytes((size,)) for size in range(block, 0, -1))
+
+
+_TAILS = {(method, name): _tails(method, _BLOCKS[name]) for method, name in _PADDINGS}
 
 
 def _triple_des(key: bytes) -> TripleDES:
@@ -61,8 +74,7 @@ _CCM_LENGTHS = 15
 
 def padding_of(scheme: CipherScheme) -> paddings.PKCS7 | paddings.ANSIX923 | None:
     """The padding, None where the data is whole blocks or the mode needs none."""
-    made = _PADDINGS.get(scheme.padding)
-    return None if made is None else made(scheme.block * 8)
+    return _PADDINGS.get((scheme.padding, scheme.algorithm))
 
 
 _Plain = modes.CBC | modes.CTR | modes.ECB | modes.XTS | None
@@ -115,9 +127,10 @@ def encrypt(key: bytes, scheme: CipherScheme, data: bytes, iv: bytes | None, aad
         iv = choose_iv(scheme)
         chosen = iv or None
     check_input(scheme, iv, aad)
-    _check_size(scheme, iv, len(data))
+    if scheme.mode in WHOLE:
+        _check_size(scheme, iv, len(data))
     if not scheme.tag_length:
-        return Encrypted(_run(cipher(key, scheme, iv).encryptor(), _pad(scheme, data)), chosen)
+        return Encrypted(_run(cipher(key, scheme, iv).encryptor(), pad(scheme, data)), chosen)
     aead = _aead(key, scheme)
     if aead is not None:
         both = aead.encrypt(iv, data, aad)
@@ -153,15 +166,7 @@ def decrypt(
     if scheme.mode in WHOLE_BLOCKS and len(data) % scheme.block:
         raise InvalidParametersError("the Data is not a whole number of blocks")
     _check_size(scheme, iv, len(data))
-    plaintext = _run(cipher(key, scheme, iv).decryptor(), data)
-    padding = padding_of(scheme)
-    if padding is None:
-        return plaintext
-    unpadder = padding.unpadder()
-    try:
-        return unpadder.update(plaintext) + unpadder.finalize()
-    except ValueError:
-        raise CryptographicFailureError() from None
+    return unpad(scheme, _run(cipher(key, scheme, iv).decryptor(), data))
 
 
 def choose_iv(scheme: CipherScheme) -> bytes:
@@ -181,6 +186,8 @@ def check_input(scheme: CipherScheme, iv: bytes, aad: bytes | None) -> None:
     if aad and not scheme.tag_length:
         raise InvalidParametersError(f"{scheme.mode.name} takes no Authenticated Encryption Additional Data")
     size = len(iv)
+    if size == scheme.iv_length and scheme.counter is None:
+        return
     if scheme.algorithm == CryptographicAlgorithm.CHACHA20:
         sound = size in (8, 12) or (size == 16 and scheme.counter is None)
     elif scheme.mode == BlockCipherMode.CTR and scheme.counter is not None:
@@ -254,14 +261,26 @@ def _run(context: CipherContext, data: bytes) -> bytes:
     return context.update(data) + context.finalize()
 
 
-def _pad(scheme: CipherScheme, data: bytes) -> bytes:
-    padding = padding_of(scheme)
-    if padding is not None:
-        padder = padding.padder()
-        return padder.update(data) + padder.finalize()
+def pad(scheme: CipherScheme, data: bytes) -> bytes:
+    """Raises InvalidParametersError for broken blocks without padding."""
+    tails = _TAILS.get((scheme.padding, scheme.algorithm))
+    if tails is not None:
+        return data + tails[len(data) % len(tails)]
     if scheme.mode in WHOLE_BLOCKS and len(data) % scheme.block:
         raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
     return data
+
+
+def unpad(scheme: CipherScheme, data: bytes) -> bytes:
+    """In a time that does not tell where the padding is wrong. Raises CryptographicFailureError."""
+    padding = padding_of(scheme)
+    if padding is None:
+        return data
+    unpadder = padding.unpadder()
+    try:
+        return unpadder.update(data) + unpadder.finalize()
+    except ValueError:
+        raise CryptographicFailureError() from None
 
 
 def mac(key: bytes, hashing: HashingAlgorithm | None, data: bytes) -> bytes:

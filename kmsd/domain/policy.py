@@ -130,7 +130,8 @@ class Grants:
         To use an object it is enough that one of its names is covered. A name is another matter: others find their
         keys by it.
         """
-        permissions = [p for p in self._of(operation).permissions if p.object_types is None or object_type in p.object_types]
+        granted = self._of(operation).permissions
+        permissions = [p for p in granted if p.object_types is None or object_type in p.object_types]
         return all(any(permission.covers_name(name) for permission in permissions) for name in names)
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
-from cryptography.hazmat.primitives import padding as paddings
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11 import MGF, GCMParams, KeyType, Mechanism, MechanismFlag
 
-from kmsd.crypto.ciphers import AES_BLOCK, CipherScheme
-from kmsd.crypto.errors import CryptographicFailureError, InvalidParametersError, UnsupportedError
+from kmsd.crypto.ciphers import CipherScheme
+from kmsd.crypto.errors import InvalidParametersError, UnsupportedError
 from kmsd.crypto.hashes import digest
 from kmsd.crypto.parameters import DIGEST_SIZES, HMACS, RsaScheme, SignatureScheme
 from kmsd.crypto.symmetric import counter_block
@@ -157,11 +156,6 @@ AES_KEY_WRAP_PAD is RFC 5649 on SoftHSM and RFC 3394 with PKCS#7 padding on NSS:
 is only ever read by the token that made it.
 """
 
-_PADDINGS: dict[PaddingMethod, paddings.PKCS7 | paddings.ANSIX923] = {
-    PaddingMethod.PKCS5: paddings.PKCS7(AES_BLOCK * 8),
-    PaddingMethod.ANSI_X9_23: paddings.ANSIX923(AES_BLOCK * 8),
-}
-
 _CTR = struct.Struct("L16s")
 GCM_IV_LIMIT = 12
 """Bytes; python-pkcs11 takes no longer ones."""
@@ -225,26 +219,3 @@ def point(token_value: bytes, curve: ec.EllipticCurve) -> ec.EllipticCurvePublic
 def edwards_point(token_value: bytes) -> ed25519.Ed25519PublicKey:
     """The public key from CKA_EC_POINT: the 32 bytes of RFC 8032, whatever DER is in front of them."""
     return ed25519.Ed25519PublicKey.from_public_bytes(token_value[-32:])
-
-
-def pad(scheme: CipherScheme, data: bytes) -> bytes:
-    """Raises InvalidParametersError for broken blocks without padding."""
-    padding = _PADDINGS.get(scheme.padding)
-    if padding is not None:
-        padder = padding.padder()
-        return padder.update(data) + padder.finalize()
-    if scheme.mode in (BlockCipherMode.ECB, BlockCipherMode.CBC) and len(data) % AES_BLOCK:
-        raise InvalidParametersError("the Data is not a whole number of blocks and no Padding Method is given")
-    return data
-
-
-def unpad(scheme: CipherScheme, data: bytes) -> bytes:
-    """Raises CryptographicFailureError."""
-    padding = _PADDINGS.get(scheme.padding)
-    if padding is None:
-        return data
-    unpadder = padding.unpadder()
-    try:
-        return unpadder.update(data) + unpadder.finalize()
-    except ValueError:
-        raise CryptographicFailureError() from None

@@ -190,7 +190,7 @@ class HsmProvider:
             chosen = iv or None
         symmetric.check_input(scheme, iv, aad)
         prepared = vendors.prepared(self._abilities.sm4, scheme, iv, aad)
-        padded = table.pad(scheme, data)
+        padded = symmetric.pad(scheme, data)
         if not padded and not scheme.tag_length:
             return Encrypted(b"", chosen)
         both = self._using(
@@ -230,9 +230,9 @@ class HsmProvider:
         elif scheme.mode != BlockCipherMode.CTR and len(data) % AES_BLOCK:
             raise InvalidParametersError("the Data is not a whole number of blocks")
         if not whole:
-            return table.unpad(scheme, b"")
+            return symmetric.unpad(scheme, b"")
         prepared = vendors.prepared(self._abilities.sm4, scheme, iv, aad)
-        return table.unpad(
+        return symmetric.unpad(
             scheme,
             self._using(
                 use,
