@@ -34,6 +34,9 @@ _TAG = 16
 _HEAD = len(_VERSION) + _SALT + _NONCE
 OVERHEAD = _HEAD + _TAG
 """Bytes that sealing adds."""
+_SALT_PLACE = slice(len(_VERSION), len(_VERSION) + _SALT)
+_NONCE_PLACE = slice(len(_VERSION) + _SALT, _HEAD)
+_SEALED_PLACE = slice(_HEAD, None)
 
 _KEPT_CIPHERS = 1000
 """Ciphers of single blobs that stay in memory, as their data key does; a few hundred bytes each."""
@@ -50,11 +53,12 @@ def new_data_key() -> bytes:
     return os.urandom(DATA_KEY_SIZE)
 
 
+@lru_cache(maxsize=_KEPT_CIPHERS)
 def associated_data(reference: KeyReference, format_: KeyFormatType | None) -> bytes:
     """What a blob is bound to: the same for no two objects, nor for one object read with other attributes.
 
     The texts are prefixed by their length, the numbers have a fixed width: no two values give the same bytes.
-    An absent algorithm or format is 0, which KMIP gives to none.
+    An absent algorithm or format is 0, which KMIP gives to none. Kept, since it is no secret and the same each time.
     """
     tenant = reference.tenant.encode()
     uid = reference.uid.encode()
@@ -119,11 +123,11 @@ class Sealer:
     def open(self, reference: KeyReference, format_: KeyFormatType | None, blob: bytes) -> bytes:
         """The plaintext. Raises SealError where the blob, the object or any bound attribute is not the sealed
         one."""
-        if len(blob) < OVERHEAD or blob[:1] != _VERSION:
+        if len(blob) < OVERHEAD or not blob.startswith(_VERSION):
             raise SealError("the sealed material has an unknown form")
-        cipher = self._kept(reference.tenant, blob[1 : 1 + _SALT])
+        cipher = self._kept(reference.tenant, blob[_SALT_PLACE])
         try:
-            return cipher.decrypt(blob[1 + _SALT : _HEAD], blob[_HEAD:], associated_data(reference, format_))
+            return cipher.decrypt(blob[_NONCE_PLACE], blob[_SEALED_PLACE], associated_data(reference, format_))
         except InvalidTag:
             raise SealError("the sealed material does not open") from None
 
