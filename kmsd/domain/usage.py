@@ -10,10 +10,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from kmsd.domain.errors import KmsError, wrong_state
-from kmsd.domain.objects import ManagedObject, Material, ProtectionLevel
+from kmsd.domain.objects import ManagedObject, Material
 from protocol.enums import (
     CryptographicAlgorithm,
-    KeyFormatType,
     ObjectType,
     RecommendedCurve,
     ResultReason,
@@ -50,6 +49,7 @@ PROTECTING = frozenset(
 
 # Deactivated and Compromised objects process what was protected before, they protect nothing new
 # (KMIP 1.4 §3.22: "only be used to process cryptographically-protected information").
+_DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
 _STATES: dict[bool, frozenset[State]] = {
     True: frozenset({State.ACTIVE}),
     False: frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED}),
@@ -67,9 +67,7 @@ class KeyUse(NamedTuple):
     length: int
     curve: RecommendedCurve | None
     parameters: CryptographicParameters
-    protection: ProtectionLevel
     material: Material
-    format: KeyFormatType | None = None
     legacy: bool = False
     """Whether the tenant lets an algorithm encrypt that by now only decrypts."""
 
@@ -82,7 +80,8 @@ def permit(
     Raises KmsError: Wrong Key Lifecycle State, Incompatible Cryptographic Usage Mask, Object Destroyed,
     Key Value Not Present.
     """
-    if key.state in (State.DESTROYED, State.DESTROYED_COMPROMISED):
+    state, material = key.state, key.material
+    if state in _DESTROYED:
         raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed")
     if purpose is not Purpose.EXPORT:
         if not key.usage_mask & purpose:
@@ -91,11 +90,11 @@ def permit(
                 f"the Cryptographic Usage Mask does not allow {purpose.name.replace('_', ' ').title()}",
             )
         protecting = purpose in PROTECTING
-        if key.state not in _STATES[protecting]:
-            state = key.state.name.replace("_", "-").title() if key.state is not None else "stateless"
-            raise wrong_state(f"the object is {state}")
+        if state not in _STATES[protecting]:
+            name = state.name.replace("_", "-").title() if state is not None else "stateless"
+            raise wrong_state(f"the object is {name}")
         _check_dates(key, protecting, now)
-    if key.material is None:
+    if material is None:
         raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the object has no key value")
     return KeyUse(
         tenant=key.tenant,
@@ -106,9 +105,7 @@ def permit(
         length=key.length,
         curve=key.curve,
         parameters=parameters,
-        protection=key.protection,
-        material=key.material,
-        format=key.material.format,
+        material=material,
         legacy=legacy,
     )
 

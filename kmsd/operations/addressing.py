@@ -153,8 +153,9 @@ def permit(ctx: Context, key: ManagedObject, purpose: Purpose, parameters: Crypt
     uid = cmks.cmk_of(key)
     if uid is not None:
         check_version(ctx, uid, key, purpose)
-    legacy = key.algorithm in ctx.tenant.policy.legacy_encryption
-    return usage.permit(key, purpose, parameters, ctx.now, legacy=legacy)
+    tolerated = ctx.tenant.policy.legacy_encryption
+    legacy = bool(tolerated) and key.algorithm in tolerated
+    return usage.permit(key, purpose, parameters, ctx.batch.now, legacy=legacy)
 
 
 def check_version(ctx: Context, uid: str, key: ManagedObject, purpose: Purpose) -> None:

@@ -69,7 +69,7 @@ async def _seal(
     ctx.services.encryptions.count(ctx, use)
     aad = blob.additional_data(suite, uid, entries)
     plaintext, encrypted = await ctx.crypto(
-        use.provider, _encrypt, use.provider, use.permit, source, aad, algorithm=use.key.algorithm, size=size
+        use.provider, _encrypt, use.provider, use.permit, source, aad, algorithm=use.permit.algorithm, size=size
     )
     if encrypted.iv is None or encrypted.tag is None:
         raise TypeError("the provider chose no IV, or made no tag")
@@ -106,7 +106,7 @@ async def decrypt(ctx: Context, data: bytes, context: str | None, expected: Iden
         parts.iv,
         blob.additional_data(parts.suite, parts.uid, entries),
         parts.tag,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(data),
     )
     return Opened(use.key, plaintext)

@@ -215,6 +215,8 @@ class Context:
     def resolve(self, identifier: str | UniqueIdentifier | int | None) -> str:
         """The identifier that a request means: as it stands, the version that a CMK's identifier or alias stands for,
         the ID Placeholder, or a reference to an earlier item (KMIP 2.1 §11.58)."""
+        if isinstance(identifier, str):
+            return addressing.version_uid(self, identifier) if names_cmk(identifier) else identifier
         if isinstance(identifier, UniqueIdentifier):
             if identifier == UniqueIdentifier.ID_PLACEHOLDER:
                 identifier = None
@@ -226,9 +228,7 @@ class Context:
                 raise KmsError(
                     ResultReason.OBJECT_NOT_FOUND, "no Unique Identifier is given and the ID Placeholder is empty"
                 )
-            identifier = self.batch.placeholder
-        if isinstance(identifier, str):
-            return addressing.version_uid(self, identifier) if names_cmk(identifier) else identifier
+            return self.resolve(self.batch.placeholder)
         given = [uid for uids in self.batch.identifiers.values() for uid in uids]
         try:
             return given[identifier]
@@ -364,12 +364,15 @@ class Context:
 
         A PKCS#11 call is never abandoned half-way: cancellation waits for it.
         """
-        with refused():
+        try:
             if provider.is_short(algorithm, size):
                 return call(*arguments)
             return await trio.to_thread.run_sync(
                 call, *arguments, limiter=self.services.crypto_limiter, abandon_on_cancel=False
             )
+        except crypto.CryptoError as error:
+            refuse(error)
+            raise
 
     def forget_on_rollback(self, provider: Provider, reference: KeyReference, key: ManagedObject) -> None:
         """What the provider made for `key`, and handles of it, are removed again if the change is not kept."""
@@ -378,23 +381,27 @@ class Context:
             self.batch.compensate(lambda: provider.destroy(reference, material), blocks=True)
 
 
+def refuse(error: crypto.CryptoError) -> None:
+    """Raise as KmsError what a provider refuses on purpose, as the client reads it; what it does not, passes."""
+    reason = next((CRYPTO_REASONS[base] for base in type(error).__mro__ if base in CRYPTO_REASONS), None)
+    if reason is None:
+        return
+    if isinstance(error, crypto.HsmUnavailableError):
+        # Which token, key or PIN it is about is for the operator.
+        log.warning("HSM not available", kind=type(error).__name__, cause=str(error))
+        raise KmsError(reason, "the HSM is not available") from error
+    raise KmsError(reason, str(error)) from error
+
+
 class refused:  # noqa: N801  (a context manager, read as a word)
-    """What a provider refuses becomes what the client reads; what it does not refuse on purpose passes."""
+    """What a provider refuses becomes what the client reads: `refuse`, where each request does not pass."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if not isinstance(error, crypto.CryptoError):
-            return
-        reason = next((CRYPTO_REASONS[base] for base in type(error).__mro__ if base in CRYPTO_REASONS), None)
-        if reason is None:
-            return
-        if isinstance(error, crypto.HsmUnavailableError):
-            # Which token, key or PIN it is about is for the operator.
-            log.warning("HSM not available", kind=type(error).__name__, cause=str(error))
-            raise KmsError(reason, "the HSM is not available") from error
-        raise KmsError(reason, str(error)) from error
+        if isinstance(error, crypto.CryptoError):
+            refuse(error)
 
 
 def _both(

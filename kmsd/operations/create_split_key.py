@@ -54,7 +54,7 @@ async def handle(ctx: Context, request: CreateSplitKeyRequest) -> CreateSplitKey
         inherited = key.attributes.set("Link", Link(link_type=LinkType.PARENT_LINK, linked_object_identifier=key.uid))
     permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())
     provider = ctx.provider(ProtectionLevel.SOFTWARE)
-    secret = await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
+    secret = await ctx.crypto(provider, provider.export, permit, algorithm=permit.algorithm)
     prime = request.prime_field_size
     if prime is None and request.split_key_method == SplitKeyMethod.POLYNOMIAL_SHARING_PRIME_FIELD:
         prime = await ctx.crypto(provider, splitting.choose_prime, len(secret) * 8, provider.random, size=_LONG)

@@ -35,7 +35,7 @@ async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
         request.iv_counter_nonce,
         request.authenticated_encryption_additional_data,
         tag,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(data),
     )
     return DecryptResponse(unique_identifier=use.key.uid, data=plain)

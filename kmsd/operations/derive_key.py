@@ -147,6 +147,6 @@ async def _derived(
         peer=other if agreement else None,
     )
     value = await ctx.crypto(
-        software, software.derive, use.permit, wanted, algorithm=use.key.algorithm, size=wanted.work
+        software, software.derive, use.permit, wanted, algorithm=use.permit.algorithm, size=wanted.work
     )
     return await kept(ctx, new, ParsedKey(value, KeyFormatType.RAW, KeyFormatType.RAW, new.algorithm, new.length))

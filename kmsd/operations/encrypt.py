@@ -14,24 +14,27 @@ async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
     if not is_whole(request):
         return await _part(ctx, request)
     data = ctx.resolve_data(request.data)
-    use = await permitted(ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, len(data))
+    size = len(data)
+    key, permit, provider = use = await permitted(
+        ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, size
+    )
     ctx.services.encryptions.count(ctx, use)
     encrypted = await ctx.crypto(
-        use.provider,
-        use.provider.encrypt,
-        use.permit,
+        provider,
+        provider.encrypt,
+        permit,
         data,
         request.iv_counter_nonce,
         request.authenticated_encryption_additional_data,
-        algorithm=use.key.algorithm,
-        size=len(data),
+        algorithm=permit.algorithm,
+        size=size,
     )
     tag = encrypted.tag
     # Authenticated Encryption Tag is a field since 1.4; before, the tag follows the ciphertext.
     if tag is not None and ctx.version < V1_4:
-        return EncryptResponse(unique_identifier=use.key.uid, data=encrypted.data + tag, iv_counter_nonce=encrypted.iv)
+        return EncryptResponse(unique_identifier=key.uid, data=encrypted.data + tag, iv_counter_nonce=encrypted.iv)
     return EncryptResponse(
-        unique_identifier=use.key.uid,
+        unique_identifier=key.uid,
         data=encrypted.data,
         iv_counter_nonce=encrypted.iv,
         authenticated_encryption_tag=tag,

@@ -18,6 +18,6 @@ async def handle(ctx: Context, request: MACRequest) -> MACResponse:
         ctx, request.unique_identifier, Purpose.MAC_GENERATE, request.cryptographic_parameters, len(data)
     )
     mac = await ctx.crypto(
-        use.provider, use.provider.mac, use.permit, data, algorithm=use.key.algorithm, size=len(data)
+        use.provider, use.provider.mac, use.permit, data, algorithm=use.permit.algorithm, size=len(data)
     )
     return MACResponse(unique_identifier=use.key.uid, mac_data=mac)

@@ -26,7 +26,7 @@ async def handle(ctx: Context, request: MACVerifyRequest) -> MACVerifyResponse:
         use.permit,
         data,
         request.mac_data,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(data),
     )
     return MACVerifyResponse(

@@ -48,7 +48,7 @@ async def _open(ctx: Context, request: ReEncryptRequest) -> blobs.Opened:
         None,
         None,
         None,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(request.ciphertext_blob),
     )
     return blobs.Opened(use.key, plaintext)

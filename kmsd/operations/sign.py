@@ -27,7 +27,7 @@ async def handle(ctx: Context, request: SignRequest) -> SignResponse:
         use.permit,
         data,
         digested,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(data or b""),
     )
     return SignResponse(unique_identifier=use.key.uid, signature_data=signature)

@@ -33,7 +33,7 @@ async def handle(ctx: Context, request: SignatureVerifyRequest) -> SignatureVeri
         data,
         digested,
         signature,
-        algorithm=use.key.algorithm,
+        algorithm=use.permit.algorithm,
         size=len(data or b""),
     )
     return SignatureVerifyResponse(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from kmsd.crypto.errors import CryptoError
 from kmsd.crypto.parameters import resolve
 from kmsd.crypto.provider import Provider
 from kmsd.domain import usage
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import KeyUse, Purpose
 from kmsd.operations import addressing
-from kmsd.operations.context import Context, refused
+from kmsd.operations.context import Context, refuse
 from protocol.enums import UniqueIdentifier
 from protocol.structures import CryptographicParameters
 
@@ -44,12 +45,15 @@ async def export(ctx: Context, key: ManagedObject) -> bytes:
     """The plaintext in the format it is kept in."""
     permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())
     provider = ctx.provider(key.protection)
-    return await ctx.crypto(provider, provider.export, permit, algorithm=key.algorithm)
+    return await ctx.crypto(provider, provider.export, permit, algorithm=permit.algorithm)
 
 
 def parameters_for(
     key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None
 ) -> CryptographicParameters:
     """Raises KmsError Bad or Unsupported Cryptographic Parameters."""
-    with refused():
+    try:
         return resolve(purpose, key.algorithm, requested, key.attributes.get("Cryptographic Parameters"))
+    except CryptoError as error:
+        refuse(error)
+        raise

@@ -36,11 +36,7 @@ def check_item(batch: Batch, item: RequestBatchItem) -> None:
     found to be wrong with."""
     operation = item.operation
     spec = _SERVED.get(operation)
-    if (
-        spec is None
-        or batch.version < spec.since
-        or (spec.until is not None and batch.version > spec.until)
-    ):
+    if spec is None or batch.version < spec.since or (spec.until is not None and batch.version > spec.until):
         why = DECLINED.get(operation)
         message = "the operation is not supported" + (f": {why}" if why is not None else "")
         raise KmsError(ResultReason.OPERATION_NOT_SUPPORTED, message)
