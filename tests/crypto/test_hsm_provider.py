@@ -12,7 +12,8 @@ from pkcs11 import Attribute, ObjectClass
 
 from kmsd.crypto.errors import SealError, UnsupportedError
 from kmsd.crypto.hsm.keeping import TenantKeys
-from kmsd.crypto.hsm.objects import find
+from kmsd.crypto.hsm.objects import BoundKey, find
+from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.provider import HsmProvider
 from kmsd.crypto.hsm.root import TenantKeyRing
 from kmsd.crypto.sealing import Sealer, new_data_key
@@ -201,15 +202,14 @@ def test_a_key_in_use_is_not_destroyed_before_the_last_user_is_done(ring: Tenant
     cache, use = provider._handles, key.use(Purpose.ENCRYPT, CBC)
     with_key = (use.uid, use.material.blob, "cipher")
 
-    def call(lease: object) -> None:
-        with cache.key(lease, with_key, None) as held:  # type: ignore[arg-type]
-            encrypted(other)  # takes the only place in the cache
-            provider.destroy(key.reference, key.new.material)
-            assert secret_objects(ring) == before + 1
-            mechanism, parameter = _cbc()
-            assert held.encrypt(TEXT, mechanism=mechanism, mechanism_param=parameter) == expected
+    def held(lease: Lease, key_in_use: BoundKey) -> None:
+        encrypted(other)  # takes the only place in the cache
+        provider.destroy(key.reference, key.new.material)
+        assert secret_objects(ring) == before + 1
+        mechanism, parameter = _cbc()
+        assert key_in_use.encrypt(TEXT, mechanism=mechanism, mechanism_param=parameter) == expected
 
-    ring.pool.run(call)
+    ring.pool.run(lambda lease: cache.use(lease, with_key, None, held))  # type: ignore[arg-type]
     assert secret_objects(ring) == before
 
 

@@ -82,19 +82,20 @@ class KeyKeeper:
         self._ring = ring
         self._abilities = ring.abilities
         self._sealing = sealing
-        self.tenants = tenants
-        """May be replaced as a whole."""
         self._clock = clock
+        self.serve(tenants)
+
+    def serve(self, tenants: Mapping[str, TenantKeys]) -> None:
+        """Keep the keys of these tenants from now on, and of no others."""
+        self._tenants = tenants
+        self.any_resident = any(keys.keeping == "resident" for keys in tenants.values())
 
     def is_resident(self, tenant: str) -> bool:
         """Raises UnsupportedError for a tenant that keeps no keys on this token."""
-        keys = self.tenants.get(tenant)
+        keys = self._tenants.get(tenant)
         if keys is None:
             raise UnsupportedError("the tenant keeps no keys on this token")
         return keys.keeping == "resident"
-
-    def any_resident(self) -> bool:
-        return any(keys.keeping == "resident" for keys in self.tenants.values())
 
     # Making
 
@@ -272,7 +273,7 @@ class KeyKeeper:
     # Bringing back
 
     def load(self, lease: Lease, use: KeyUse, shape: Shape) -> tuple[Object, KeyType, bool]:
-        """For HandleCache.key. Raises SealError, MissingKeyError, UnsupportedError."""
+        """For HandleCache.use. Raises SealError, MissingKeyError, UnsupportedError."""
         if use.material.kind == "wrapped":
             made = self._unwrap(lease, use, shape)
             return made, shape.key_type, False

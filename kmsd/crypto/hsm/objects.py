@@ -11,9 +11,8 @@ import ctypes
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -29,6 +28,7 @@ from kmsd.crypto.hsm.pool import Lease
 from kmsd.crypto.hsm.vendors import key_type
 
 _log = structlog.get_logger("kmsd.hsm")
+T = TypeVar("T")
 # Compiled classes, without types.
 _m: Any = _pkcs11
 
@@ -188,11 +188,14 @@ class HandleCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    @contextmanager
-    def key(
-        self, lease: Lease, cache_key: CacheKey, load: Callable[[Lease], tuple[Object, KeyType, bool]]
-    ) -> Iterator[BoundKey]:
-        """The key for use in the lease's session; `load` makes or finds it where it is not at hand.
+    def use(
+        self,
+        lease: Lease,
+        cache_key: CacheKey,
+        load: Callable[[Lease], tuple[Object, KeyType, bool]],
+        operation: Callable[[Lease, BoundKey], T],
+    ) -> T:
+        """Do `operation` with the key, in the lease's session; `load` makes or finds it where it is not at hand.
 
         `load` gives the object, its type, and whether it is a token object (which leaving the cache must not destroy).
         """
@@ -201,7 +204,7 @@ class HandleCache:
             made, key_type, token_object = load(lease)
             entry = self._insert(lease, cache_key, _Entry(made, key_type, lease.generation, token_object))
         try:
-            yield BoundKey(lease.session, entry.handle, entry.key_type)  # type: ignore[arg-type]
+            return operation(lease, BoundKey(lease.session, entry.handle, entry.key_type))  # type: ignore[arg-type]
         finally:
             self._leave(lease, entry)
 

@@ -124,7 +124,10 @@ class SessionPool:
         self._delay = FIRST_DELAY
         self._next_attempt = 0.0
         # Guards state, counters and the free leases; never held during a PKCS#11 call.
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
+        """Threads that want to know of a session that is given back; hardly ever any."""
         self._free: deque[Lease] = deque()
         self._leased = 0
         self._writing = threading.RLock()
@@ -150,7 +153,7 @@ class SessionPool:
         """Log out and close every session; the pool is of no more use."""
         with self._changed:
             self.state = State.CLOSED
-            self._changed.wait_for(lambda: self._leased == 0, self._lease_timeout)
+            self._wait_for(lambda: self._leased == 0)
         self._close_sessions()
 
     # Calls
@@ -190,14 +193,13 @@ class SessionPool:
 
     def _take(self) -> Lease:
         while True:
-            with self._changed:
+            with self._lock:
                 if self.state is State.READY:
-                    if not self._changed.wait_for(
-                        lambda: self.state is not State.READY or self._leased < self._size, self._lease_timeout
-                    ):
-                        raise HsmUnavailableError("no session of the token is free")
-                    if self.state is not State.READY:
-                        continue
+                    if self._leased >= self._size:
+                        if not self._wait_for(lambda: self.state is not State.READY or self._leased < self._size):
+                            raise HsmUnavailableError("no session of the token is free")
+                        if self.state is not State.READY:
+                            continue
                     self._leased += 1
                     if self._free:
                         return self._free.pop()
@@ -206,9 +208,7 @@ class SessionPool:
         try:
             return Lease(self, self._open(self.holder().token, rw=False))
         except PKCS11Error as error:
-            with self._changed:
-                self._leased -= 1
-                self._changed.notify()
+            self._release(None)
             # A token that is only out of sessions is not lost.
             if self._is_lost(error):
                 self._trip(error)
@@ -218,11 +218,23 @@ class SessionPool:
         """A session is only reused after a call that succeeded: an error may leave an operation active in it."""
         if not usable:
             _close_quietly(lease.session)
-        with self._changed:
+        self._release(lease if usable else None)
+
+    def _release(self, lease: Lease | None) -> None:
+        with self._lock:
             self._leased -= 1
-            if usable:
+            if lease is not None:
                 self._free.append(lease)
-            self._changed.notify()
+            if self._waiting:
+                self._changed.notify()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> bool:
+        """With the lock, which is free meanwhile: whether the condition came true in time."""
+        self._waiting += 1
+        try:
+            return self._changed.wait_for(condition, self._lease_timeout)
+        finally:
+            self._waiting -= 1
 
     # Losing the token and winning it back
 

@@ -82,7 +82,7 @@ class HsmProvider:
 
     def serve(self, tenants: Mapping[str, TenantKeys]) -> None:
         """These tenants from now on, and no others; what is being done is finished as it began."""
-        self._keeper.tenants = tenants
+        self._keeper.serve(tenants)
 
     # --- making and keeping ---
 
@@ -317,7 +317,7 @@ class HsmProvider:
             and size <= _SHORT
             and (algorithm is None or algorithm in table.SECRETS)
             and self._pool.ready
-            and not self._keeper.any_resident()
+            and not self._keeper.any_resident
         )
 
     # --- within ---
@@ -341,8 +341,9 @@ class HsmProvider:
 
         def call(lease: Lease) -> T:
             try:
-                with self._handles.key(lease, cache_key, lambda _: self._keeper.load(lease, use, shape)) as key:
-                    return operation(lease, key)
+                return self._handles.use(
+                    lease, cache_key, lambda lease: self._keeper.load(lease, use, shape), operation
+                )
             except HANDLE_LOST:
                 self._handles.drop(None, use.uid)
                 raise
