@@ -191,14 +191,18 @@ class Context:
     def peek(self, uid: str) -> ManagedObject:
         """As `load`, archived or not."""
         self.touched[uid] = None
-        resolved, self.resolved = self.resolved, None
+        tenant, beside = self.tenant.name, None
+        if self.resolved is not None:
+            version, cmk = self.resolved
+            self.resolved = None
+            if version == uid:
+                beside = cmk
         key = self.unsaved(uid)
         if key is None:
-            beside = resolved[1] if resolved is not None and resolved[0] == uid else None
-            key = self.services.store.get(self.tenant.name, uid, beside=beside)
-        if key is None or key.tenant != self.tenant.name:
+            key = self.services.store.get(tenant, uid, beside=beside)
+        if key is None or key.tenant != tenant:
             raise object_not_found(uid)
-        key = lifecycle.advance(key, self.now)
+        key = lifecycle.advance(key, self.batch.now)
         self.authorise(key)
         return key
 

@@ -125,7 +125,8 @@ class Dispatcher:
         """Run one request. Raises Refused, once that is audited, for who is no client any more; else nothing but
         cancellation and what the log must see."""
         # One configuration for all of it, whatever is reloaded meanwhile.
-        peers, tenants, maximum_items = self._peers, self._services.tenants, self._maximum_items
+        services, peers, maximum_items = self._services, self._peers, self._maximum_items
+        tenants, clock = services.tenants, services.clock
         if peer.generation != peers.generation:
             try:
                 peers.recognise(peer)
@@ -148,7 +149,7 @@ class Dispatcher:
         try:
             check_message(message, maximum_items)
             later = is_later(message)
-            now = int(self._services.clock())
+            now = int(clock())
             identity, grants = await peers.authenticate(peer, header.authentication, now)
         except KmsError as error:
             items = [
@@ -159,26 +160,20 @@ class Dispatcher:
                 name = item.operation.name if item.operation is not None else MESSAGE
                 origin = peer.origin(request, header.client_correlation_value)
                 await self._note(origin, name, item, error.message)
-            return Answer(encode_plain(version, header, items, int(self._services.clock()), request), close=False)
-        batch = Batch(
-            services=self._services,
-            tenant=tenants[identity.tenant],
-            identity=identity,
-            grants=grants,
-            version=version,
-            now=now,
-            origin=Origin(identity.tenant, identity.client, peer.address, request, header.client_correlation_value),
-        )
+            return Answer(encode_plain(version, header, items, int(clock()), request), close=False)
+        tenant = identity.tenant
+        origin = Origin(tenant, identity.client, peer.address, request, header.client_correlation_value)
+        batch = Batch(services, tenants[tenant], identity, grants, version, now, origin)
         if later:
             items = await self._put_off(batch, message)
-            return Answer(encode(version, header, items, int(self._services.clock()), request), close=False)
+            return Answer(encode(version, header, items, int(clock()), request), close=False)
         try:
             items = await self._run(batch, message)
         except BaseException:
             # Cut off when the daemon stops: what providers made for it is not left behind.
             await self._outcomes.take_back(batch)
             raise
-        return Answer(encode(version, header, items, int(self._services.clock()), request), close=False)
+        return Answer(encode(version, header, items, int(clock()), request), close=False)
 
     async def _note(self, origin: Origin, operation: str, answer: ResponseBatchItem, detail: str | None = None) -> None:
         """Audit what was refused before it was looked into."""
@@ -188,13 +183,14 @@ class Dispatcher:
     # --- the batch -------------------------------------------------------------------------------------------
 
     async def _run(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
+        items = message.batch_items
+        if len(items) == 1:
+            return [await self._run_alone(batch, items[0])]
         option = message.header.batch_error_continuation_option or Stop
-        if len(message.batch_items) == 1:
-            option = Stop
         if option == Undo:
             return await self._run_undoable(batch, message)
         answers = []
-        for item in message.batch_items:
+        for item in items:
             answer = await self._run_alone(batch, item)
             answers.append(answer)
             if answer.result_status == Failed and option == Stop:
