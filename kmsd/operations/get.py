@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from kmsd.crypto import keyformats
@@ -16,7 +15,7 @@ from kmsd.operations.context import Context
 from kmsd.operations.using import export
 from kmsd.operations.wrapped import wrap
 from protocol.enums import CryptographicAlgorithm, KeyFormatType, KeyWrapType, ObjectType, ResultReason
-from protocol.objects import KeyBlock, KeyValue
+from protocol.objects import OBJECT_CLASSES, KeyBlock, KeyValue
 from protocol.operations.export import ExportRequest
 from protocol.operations.get import GetRequest, GetResponse
 
@@ -48,22 +47,21 @@ async def served(ctx: Context, key: ManagedObject, request: GetRequest | ExportR
         return as_registered
     _check_exportable(key, hidden=specification is not None and hides_value(specification.wrapping_method))
     material = await export(ctx, key)
-    wire: Any = shells.restore(key)
-    field = shells.VALUE_FIELDS.get(type(wire))
+    field = shells.VALUE_FIELDS.get(OBJECT_CLASSES[key.object_type])
     if field is not None and specification is not None:
         # Never the plain value instead: it may be Sensitive.
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "an object without a Key Block is not wrapped")
     if field is not None:
-        wire = replace(wire, **{field: material})
+        wire = shells.whole(key, field, material)
     elif request.key_format_type == KeyFormatType.PKCS_12:
         if specification is not None:
             raise KmsError(ResultReason.KEY_FORMAT_TYPE_NOT_SUPPORTED, "a PKCS#12 container is not wrapped")
-        wire = replace(wire, key_block=await pkcs_12.container_of(ctx, key, material))
+        wire = shells.whole(key, "key_block", await pkcs_12.container_of(ctx, key, material))
     else:
         block = _key_block(ctx, key, material, request)
         if specification is not None:
             block = await wrap(ctx, key, block, specification)
-        wire = replace(wire, key_block=block)
+        wire = shells.whole(key, "key_block", block)
     if key.attributes.get("Fresh"):
         # KMIP 1.4 §3.34: no longer fresh "as soon as the object has been served to a client".
         ctx.save(key.set("Fresh", False))
@@ -95,14 +93,13 @@ def _wants_it_wrapped(key: ManagedObject, as_registered: Any, request: GetReques
 
 def without_value(key: ManagedObject) -> Any:
     """An object of which the server has only the attributes: its Key Block without Key Value (KMIP 1.4 §2.1.3)."""
-    wire: Any = shells.restore(key)
     algorithm, length = _stated(key)
     block = KeyBlock(
         key_format_type=key.attributes.get("Key Format Type", KeyFormatType.RAW),
         cryptographic_algorithm=algorithm,
         cryptographic_length=length,
     )
-    return replace(wire, key_block=block)
+    return shells.whole(key, "key_block", block)
 
 
 def _stated(key: ManagedObject) -> tuple[CryptographicAlgorithm | None, int | None]:

@@ -32,6 +32,8 @@ from protocol.schema import ANY
 from protocol.ttlv import Item, ItemType
 
 _SHELL = AttributeReference("Shell", INTERNAL_VENDOR)
+_SHELL_KEY = _SHELL.key
+_REGISTERED_KEY = lifecycle.REGISTERED.key
 
 VALUE_FIELDS: dict[type[WireObject], str] = {
     Certificate: "certificate_value",
@@ -73,17 +75,24 @@ def keep_registered(key: ManagedObject, wire: Any) -> ManagedObject:
 
 def registered(key: ManagedObject) -> Any | None:
     """The object as it was registered wrapped; None for all others."""
-    item = key.attributes.get(lifecycle.REGISTERED.key)
+    item = key.attributes.get(_REGISTERED_KEY)
     return None if item is None else decode(OBJECT_CLASSES[key.object_type], item.value, ANY)
 
 
 def restore(key: ManagedObject) -> Any:
     """The object as it was registered, its value still missing; an empty one for keys that were made here."""
     cls = OBJECT_CLASSES[key.object_type]
-    item = key.attributes.get(_SHELL.key)
+    item = key.attributes.get(_SHELL_KEY)
     if item is not None:
         return decode(cls, item.value, ANY)
     return cls(key_block=None)  # type: ignore[call-arg]
+
+
+def whole(key: ManagedObject, field: str, value: Any) -> Any:
+    """As `restore`, with the value, which is in this field."""
+    if _SHELL_KEY in key.attributes:
+        return dataclasses.replace(restore(key), **{field: value})
+    return OBJECT_CLASSES[key.object_type](**{field: value})
 
 
 SHELLED = frozenset(OBJECT_CLASSES) - {ObjectType.SYMMETRIC_KEY, ObjectType.PUBLIC_KEY, ObjectType.PRIVATE_KEY}

@@ -15,6 +15,8 @@ from kmsd.operations.context import Context, refuse
 from protocol.enums import UniqueIdentifier
 from protocol.structures import CryptographicParameters
 
+_NO_PARAMETERS = CryptographicParameters()
+
 
 class Use(NamedTuple):
     key: ManagedObject
@@ -43,7 +45,7 @@ async def permitted(
 
 async def export(ctx: Context, key: ManagedObject) -> bytes:
     """The plaintext in the format it is kept in."""
-    permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())
+    permit = addressing.permit(ctx, key, Purpose.EXPORT, _NO_PARAMETERS)
     provider = ctx.provider(key.protection)
     return await ctx.crypto(provider, provider.export, permit, algorithm=permit.algorithm)
 

@@ -75,6 +75,8 @@ CONNECT = "CONNECT"
 """What the audit calls a connection that was refused."""
 MESSAGE = "MESSAGE"
 """What it calls bytes whose operation is not known."""
+_NAMES = {operation: operation.name for operation in HANDLERS}
+"""What it calls operations."""
 
 
 class Dispatcher:
@@ -322,7 +324,9 @@ class Dispatcher:
         return [attempt.answer for attempt in attempts]
 
     def _record(self, batch: Batch, attempt: _Attempt) -> AuditRecord:
-        return self._outcomes.record(batch.origin, attempt.operation.name, attempt.answer, attempt.touched)
+        operation = attempt.operation
+        name = _NAMES.get(operation) or operation.name
+        return self._outcomes.record(batch.origin, name, attempt.answer, attempt.touched)
 
     # --- one item --------------------------------------------------------------------------------------------
 
