@@ -68,16 +68,15 @@ def advance(key: ManagedObject, now: int) -> ManagedObject:
     """The object as it is at `now` (POSIX seconds): reached Activation and Deactivation Dates take effect
     (KMIP 1.4 §3.22, 4 and 6)."""
     state = key.state
-    if state is State.PRE_ACTIVE and _has_come(key, "Activation Date", now):
-        state = State.ACTIVE
-    if state is State.ACTIVE and _has_come(key, "Deactivation Date", now):
-        state = State.DEACTIVATED
+    if state is State.PRE_ACTIVE:
+        activation = key.attributes.get("Activation Date")
+        if activation is not None and activation <= now:
+            state = State.ACTIVE
+    if state is State.ACTIVE:
+        deactivation = key.attributes.get("Deactivation Date")
+        if deactivation is not None and deactivation <= now:
+            state = State.DEACTIVATED
     return key if state is key.state else replace(key, state=state)
-
-
-def _has_come(key: ManagedObject, date: str, now: int) -> bool:
-    value = key.attributes.get(date)
-    return value is not None and value <= now
 
 
 def activate(key: ManagedObject, now: int) -> ManagedObject:

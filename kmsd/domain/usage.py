@@ -5,6 +5,7 @@ KMIP 1.4 §3.22 (State), §3.19 (Cryptographic Usage Mask), §3.25-3.27 (dates),
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from enum import IntEnum
 from typing import NamedTuple
@@ -47,12 +48,14 @@ PROTECTING = frozenset(
 )
 """Uses that apply protection: refused outside Active and after the Protect Stop Date (KMIP 1.4 §3.26)."""
 
+_DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
+_ACTIVE: frozenset[State | None] = frozenset({State.ACTIVE})
 # Deactivated and Compromised objects process what was protected before, they protect nothing new
 # (KMIP 1.4 §3.22: "only be used to process cryptographically-protected information").
-_DESTROYED = frozenset({State.DESTROYED, State.DESTROYED_COMPROMISED})
-_STATES: dict[bool, frozenset[State]] = {
-    True: frozenset({State.ACTIVE}),
-    False: frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED}),
+_PROCESSING: frozenset[State | None] = frozenset({State.ACTIVE, State.DEACTIVATED, State.COMPROMISED})
+_STATES: dict[Purpose, frozenset[State | None]] = {
+    **{purpose: _ACTIVE if purpose in PROTECTING else _PROCESSING for purpose in Purpose},
+    Purpose.EXPORT: frozenset({None, *State}) - _DESTROYED,
 }
 
 
@@ -89,11 +92,10 @@ def permit(
                 ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK,
                 f"the Cryptographic Usage Mask does not allow {purpose.name.replace('_', ' ').title()}",
             )
-        protecting = purpose in PROTECTING
-        if state not in _STATES[protecting]:
+        if state not in _STATES[purpose]:
             name = state.name.replace("_", "-").title() if state is not None else "stateless"
             raise wrong_state(f"the object is {name}")
-        _check_dates(key, protecting, now)
+        _check_dates(key, purpose in PROTECTING, now)
     if material is None:
         raise KmsError(ResultReason.KEY_VALUE_NOT_PRESENT, "the object has no key value")
     return KeyUse(
@@ -108,6 +110,56 @@ def permit(
         material=material,
         legacy=legacy,
     )
+
+
+class Standing(NamedTuple):
+    """Of a permit that was given, what is the same for as long as the object is at its version."""
+
+    purpose: Purpose
+    algorithm: CryptographicAlgorithm | None
+    length: int
+    curve: RecommendedCurve | None
+    parameters: CryptographicParameters
+    states: frozenset[State | None]
+    """In which the object may be used so."""
+    start: int | None
+    """The Process Start Date, where the use processes."""
+    stop: int | None
+    """The Protect Stop Date, where it protects."""
+
+    @classmethod
+    def of(cls, key: ManagedObject, given: KeyUse) -> Standing:
+        purpose, dates = given.purpose, key.attributes
+        start = stop = None
+        if purpose in PROTECTING:
+            stop = dates.get("Protect Stop Date")
+        elif purpose is not Purpose.EXPORT:
+            start = dates.get("Process Start Date")
+        states = _STATES[purpose]
+        return cls(purpose, given.algorithm, given.length, given.curve, given.parameters, states, start, stop)
+
+    def permit(self, key: ManagedObject, now: int, tolerated: Collection[CryptographicAlgorithm]) -> KeyUse | None:
+        """The permit once more, for the key at the same version; None where `permit` is to say what is against it.
+
+        `tolerated`: algorithms that by now should only decrypt, and that the tenant lets encrypt.
+        """
+        purpose, algorithm, length, curve, parameters, states, start, stop = self
+        if key.state not in states or (start is not None and now < start) or (stop is not None and now >= stop):
+            return None
+        if key.material is None:
+            return None
+        return KeyUse(
+            key.tenant,
+            key.uid,
+            key.object_type,
+            purpose,
+            algorithm,
+            length,
+            curve,
+            parameters,
+            key.material,
+            bool(tolerated) and algorithm in tolerated,
+        )
 
 
 def _check_dates(key: ManagedObject, protecting: bool, now: int) -> None:
@@ -139,7 +191,7 @@ def allocate(key: ManagedObject, count: int, now: int) -> ManagedObject:
         raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, "the object has no Usage Limits")
     if not key.usage_mask & _PROTECTING_BITS:
         raise KmsError(ResultReason.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK, "the object protects nothing")
-    if key.state not in _STATES[True]:
+    if key.state not in _ACTIVE:
         raise wrong_state("the object is not Active")
     _check_dates(key, True, now)
     left = (limits.usage_limits_count or 0) - count

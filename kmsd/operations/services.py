@@ -16,6 +16,7 @@ from kmsd.operations.asynchronous import Requests
 from kmsd.operations.attempts import Attempts
 from kmsd.operations.encryptions import Encryptions
 from kmsd.operations.open_streams import Streams
+from kmsd.operations.permits import Permits
 from kmsd.operations.quota import ObjectCounts
 from kmsd.operations.tickets import Tickets
 from kmsd.storage.store import Store
@@ -73,6 +74,8 @@ class Services:
     """Wrong credentials."""
     encryptions: Encryptions = field(default_factory=Encryptions)
     """How often keys have encrypted."""
+    permits: Permits = field(default_factory=Permits)
+    """Uses of keys that were permitted."""
     applications: Applications = field(default_factory=Applications)
     """Of PKCS#11."""
     watcher: Watcher | None = None

@@ -36,16 +36,24 @@ async def permitted(
     `size` is the number of bytes to be protected, which Usage Limits count.
     """
     key = await ctx.load(identifier)
-    parameters = parameters_for(key, purpose, requested)
-    permit = addressing.permit(ctx, key, purpose, parameters)
-    if purpose in usage.PROTECTING and "Usage Limits" in key.attributes:
-        ctx.save(usage.charge(key, size))
+    permit = ctx.services.permits.again(ctx, key, purpose, requested)
+    if permit is None:
+        parameters = parameters_for(key, purpose, requested)
+        permit = addressing.permit(ctx, key, purpose, parameters)
+        if purpose in usage.PROTECTING and "Usage Limits" in key.attributes:
+            # Each use makes another version of the key.
+            ctx.save(usage.charge(key, size))
+        else:
+            ctx.services.permits.keep(ctx, key, requested, permit)
     return Use(key, permit, ctx.provider(key.protection))
 
 
 async def export(ctx: Context, key: ManagedObject) -> bytes:
     """The plaintext in the format it is kept in."""
-    permit = addressing.permit(ctx, key, Purpose.EXPORT, _NO_PARAMETERS)
+    permit = ctx.services.permits.again(ctx, key, Purpose.EXPORT, None)
+    if permit is None:
+        permit = addressing.permit(ctx, key, Purpose.EXPORT, _NO_PARAMETERS)
+        ctx.services.permits.keep(ctx, key, None, permit)
     provider = ctx.provider(key.protection)
     return await ctx.crypto(provider, provider.export, permit, algorithm=permit.algorithm)
 

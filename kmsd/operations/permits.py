@@ -1,0 +1,72 @@
+"""Permits that are asked for again: what of them is the same for each use of one version of a key is worked out once.
+
+Only what was permitted is known here. Whatever stands against a use is found, and said, on the way that a first use
+takes (kmsd.operations.using).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kmsd.domain.cmk import cmk_of
+from kmsd.domain.objects import ManagedObject
+from kmsd.domain.usage import KeyUse, Purpose, Standing
+from kmsd.operations import addressing
+from protocol.structures import CryptographicParameters
+
+if TYPE_CHECKING:
+    from kmsd.operations.context import Context
+
+KEPT = 1000
+"""Uses that are known at once, as many as objects in memory; the one that is known longest goes first."""
+
+_ASKED: Callable[[CryptographicParameters], tuple[Any, ...]] = attrgetter(
+    *(field.name for field in fields(CryptographicParameters))
+)
+_Place = tuple[str, str, int, Purpose, tuple[Any, ...] | None]
+
+
+class _Known(NamedTuple):
+    """A use that was permitted, and the CMK that the key is a version of."""
+
+    standing: Standing
+    cmk: str | None
+
+
+class Permits:
+    """By what they depend on: object, version, purpose and parameters. No key material is among it.
+
+    Committed objects only: as for the store, a version is the same content each time. One event loop asks.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[_Place, _Known] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def again(
+        self, ctx: Context, key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None
+    ) -> KeyUse | None:
+        """The permit, where one was given before and holds now. Raises KmsError where the CMK refuses it."""
+        known = self._known.get(_place(key, purpose, requested))
+        if known is None or ctx.has_unsaved:
+            return None
+        if known.cmk is not None:
+            addressing.check_version(ctx, known.cmk, key, purpose)
+        return known.standing.permit(key, ctx.batch.now, ctx.tenant.policy.legacy_encryption)
+
+    def keep(self, ctx: Context, key: ManagedObject, requested: CryptographicParameters | None, given: KeyUse) -> None:
+        """Remember what was given for a stored object."""
+        if ctx.has_unsaved or not key.version:
+            return
+        if len(self._known) >= KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[_place(key, given.purpose, requested)] = _Known(Standing.of(key, given), cmk_of(key))
+
+
+def _place(key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None) -> _Place:
+    return key.tenant, key.uid, key.version, purpose, None if requested is None else _ASKED(requested)
