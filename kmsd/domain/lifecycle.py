@@ -67,16 +67,15 @@ def first_state(object_type: ObjectType) -> State | None:
 def advance(key: ManagedObject, now: int) -> ManagedObject:
     """The object as it is at `now` (POSIX seconds): reached Activation and Deactivation Dates take effect
     (KMIP 1.4 §3.22, 4 and 6)."""
-    state = key.state
-    if state is State.PRE_ACTIVE:
+    if key.state is State.PRE_ACTIVE:
         activation = key.attributes.get("Activation Date")
         if activation is not None and activation <= now:
-            state = State.ACTIVE
-    if state is State.ACTIVE:
+            key = replace(key, state=State.ACTIVE)
+    if key.state is State.ACTIVE:
         deactivation = key.attributes.get("Deactivation Date")
         if deactivation is not None and deactivation <= now:
-            state = State.DEACTIVATED
-    return key if state is key.state else replace(key, state=state)
+            key = replace(key, state=State.DEACTIVATED)
+    return key
 
 
 def activate(key: ManagedObject, now: int) -> ManagedObject:
