@@ -290,7 +290,7 @@ class SoftwareProvider:
 
     def _cipher(self, use: KeyUse) -> ciphers.CipherScheme:
         scheme = ciphers.cipher_scheme(use.parameters, use.algorithm)
-        if use.purpose is Purpose.ENCRYPT and scheme.algorithm in DECRYPTING and not use.legacy:
+        if scheme.algorithm in DECRYPTING and use.purpose is Purpose.ENCRYPT and not use.legacy:
             raise UnsupportedError(f"{scheme.algorithm.name} keys decrypt what is old, and encrypt nothing new")
         return scheme
 

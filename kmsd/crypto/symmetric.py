@@ -87,10 +87,12 @@ def cipher(key: bytes, scheme: CipherScheme, iv: bytes) -> Cipher[_Plain]:
     """
     if scheme.algorithm == CryptographicAlgorithm.CHACHA20:
         return Cipher(ChaCha20(key, counter_block(scheme, iv)), None)
-    made = _MODES[scheme.mode](scheme, iv)
-    if (len(key) == 64) != (scheme.mode == BlockCipherMode.XTS) and len(key) != 32:
-        raise InvalidParametersError(f"a key of this length is not for {scheme.mode.name}")
-    if scheme.mode == BlockCipherMode.XTS and compare_digest(key[: len(key) // 2], key[len(key) // 2 :]):
+    mode = scheme.mode
+    made = _MODES[mode](scheme, iv)
+    xts = mode == BlockCipherMode.XTS
+    if (len(key) == 64) != xts and len(key) != 32:
+        raise InvalidParametersError(f"a key of this length is not for {mode.name}")
+    if xts and compare_digest(key[: len(key) // 2], key[len(key) // 2 :]):
         raise InvalidParametersError("the two halves of an XTS key are to differ")
     return Cipher(_ALGORITHMS[scheme.algorithm](key), made)
 

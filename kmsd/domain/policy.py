@@ -99,9 +99,9 @@ class Grants:
         self._by_operation: dict[Operation, _Granted] = {}
 
     def _of(self, operation: Operation) -> _Granted:
-        return self._by_operation.get(operation) or self._gathered(operation)
-
-    def _gathered(self, operation: Operation) -> _Granted:
+        found = self._by_operation.get(operation)
+        if found is not None:
+            return found
         permissions = tuple(p for p in self._all if p.operations is None or operation in p.operations)
         everything = any(p.object_types is None and p.names is None and not p.own for p in permissions)
         found = _Granted(permissions, everything)

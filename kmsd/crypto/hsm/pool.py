@@ -208,7 +208,8 @@ class SessionPool:
         try:
             return Lease(self, self._open(self.holder().token, rw=False))
         except PKCS11Error as error:
-            self._release(None)
+            with self._lock:
+                self._one_less()
             # A token that is only out of sessions is not lost.
             if self._is_lost(error):
                 self._trip(error)
@@ -218,15 +219,16 @@ class SessionPool:
         """A session is only reused after a call that succeeded: an error may leave an operation active in it."""
         if not usable:
             _close_quietly(lease.session)
-        self._release(lease if usable else None)
-
-    def _release(self, lease: Lease | None) -> None:
         with self._lock:
-            self._leased -= 1
-            if lease is not None:
+            if usable:
                 self._free.append(lease)
-            if self._waiting:
-                self._changed.notify()
+            self._one_less()
+
+    def _one_less(self) -> None:
+        """With the lock: a call has ended, or got no session."""
+        self._leased -= 1
+        if self._waiting:
+            self._changed.notify()
 
     def _wait_for(self, condition: Callable[[], bool]) -> bool:
         """With the lock, which is free meanwhile: whether the condition came true in time."""
