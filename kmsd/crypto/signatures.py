@@ -25,12 +25,12 @@ from protocol.enums import PaddingMethod
 
 # ECDSA reads a digest as a number, so zeros in front change nothing (FIPS 186-5 §6.4.1): any digest up to a
 # hash's size can be handed over as one of that size.
-_BY_SIZE: dict[int, hashes.HashAlgorithm] = {
-    20: hashes.SHA1(),  # noqa: S303 -- only says the size
-    28: hashes.SHA224(),
-    32: hashes.SHA256(),
-    48: hashes.SHA384(),
-    64: hashes.SHA512(),
+_BY_SIZE: dict[int, ec.ECDSA] = {
+    20: ec.ECDSA(Prehashed(hashes.SHA1())),  # noqa: S303 -- only says the size
+    28: ec.ECDSA(Prehashed(hashes.SHA224())),
+    32: ec.ECDSA(Prehashed(hashes.SHA256())),
+    48: ec.ECDSA(Prehashed(hashes.SHA384())),
+    64: ec.ECDSA(Prehashed(hashes.SHA512())),
 }
 
 
@@ -48,8 +48,7 @@ def sign(key: PrivateKey, scheme: SignatureScheme, data: bytes | None, digested:
     """
     if isinstance(key, ec.EllipticCurvePrivateKey):
         value = _value(scheme, data, digested)
-        padded, function = _ecdsa_input(value, key.curve.key_size)
-        made = key.sign(padded, ec.ECDSA(Prehashed(function)))
+        made = key.sign(*_ecdsa_input(value, key.curve.key_size))
         return low_s(made, key.curve) if scheme.low_s else made
     if isinstance(key, Sm2PrivateKey):
         if digested is not None:
@@ -75,8 +74,7 @@ def verify(
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
             value = _value(scheme, data, digested)
-            padded, function = _ecdsa_input(value, key.curve.key_size)
-            key.verify(signature, padded, ec.ECDSA(Prehashed(function)))
+            key.verify(signature, *_ecdsa_input(value, key.curve.key_size))
             return not scheme.low_s or low_s(signature, key.curve) == signature
         if isinstance(key, Sm2PublicKey):
             if digested is not None:
@@ -146,7 +144,7 @@ def ecdsa_value(value: bytes, bits: int) -> bytes:
     raise InvalidParametersError("the Digested Data does not fit the curve")
 
 
-def _ecdsa_input(value: bytes, bits: int) -> tuple[bytes, hashes.HashAlgorithm]:
+def _ecdsa_input(value: bytes, bits: int) -> tuple[bytes, ec.ECDSA]:
     padded = ecdsa_value(value, bits)
     return padded, _BY_SIZE[len(padded)]
 

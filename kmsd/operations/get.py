@@ -105,9 +105,10 @@ def without_value(key: ManagedObject) -> Any:
 def _stated(key: ManagedObject) -> tuple[CryptographicAlgorithm | None, int | None]:
     """Algorithm and length of a Key Block: the length not without the algorithm, and neither for Secret Data, to which
     they do not apply (KMIP 1.4 §2.1.3)."""
-    if key.algorithm is None or key.object_type == ObjectType.SECRET_DATA:
+    algorithm = key.algorithm
+    if algorithm is None or key.object_type == ObjectType.SECRET_DATA:
         return None, None
-    return key.algorithm, key.length or None
+    return algorithm, key.length or None
 
 
 def _check_exportable(key: ManagedObject, *, hidden: bool) -> None:
