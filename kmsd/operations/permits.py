@@ -20,8 +20,10 @@ from protocol.structures import CryptographicParameters
 if TYPE_CHECKING:
     from kmsd.operations.context import Context
 
-KEPT = 1000
-"""Uses that are known at once, as many as objects in memory; the one that is known longest goes first."""
+KEPT = 2000
+"""Uses that are known at once, two of each object in memory; the one that is known longest goes first."""
+LONGEST_SOURCE = 64
+"""Bytes of a P Source that is kept: all else in parameters is numbers, so that a use takes less than a KiB."""
 
 _ASKED: Callable[[CryptographicParameters], tuple[Any, ...]] = attrgetter(
     *(field.name for field in fields(CryptographicParameters))
@@ -61,7 +63,8 @@ class Permits:
 
     def keep(self, ctx: Context, key: ManagedObject, requested: CryptographicParameters | None, given: KeyUse) -> None:
         """Remember what was given for a stored object."""
-        if ctx.has_unsaved or not key.version:
+        source = given.parameters.p_source
+        if ctx.has_unsaved or not key.version or (source is not None and len(source) > LONGEST_SOURCE):
             return
         if len(self._known) >= KEPT:
             del self._known[next(iter(self._known))]

@@ -29,7 +29,7 @@ from protocol.structures import CryptographicParameters, UsageLimits
 from protocol.versions import V2_1
 from tests.operations import cmks, keys
 from tests.operations.conftest import NOW, Caller, Server
-from tests.operations.requests import create, destroy, get, revoke
+from tests.operations.requests import activate, create, destroy, get, pair, revoke
 
 CBC = CryptographicParameters(block_cipher_mode=BlockCipherMode.CBC, padding_method=PaddingMethod.PKCS5)
 CTR = CryptographicParameters(block_cipher_mode=BlockCipherMode.CTR)
@@ -182,6 +182,19 @@ async def test_memory_is_bounded_and_no_material_is_in_it(
     assert material is not None
     assert repr(material.blob) not in repr(server.services.permits._known)
     assert [place[1] for place in server.services.permits._known] == uids[1:]
+
+
+@pytest.mark.parametrize(("size", "kept"), [(permits.LONGEST_SOURCE, 1), (permits.LONGEST_SOURCE + 1, 0)])
+async def test_what_clients_send_at_length_is_not_kept(app: Caller, size: int, kept: int) -> None:
+    made = await app.call(pair())
+    asked = CryptographicParameters(padding_method=PaddingMethod.OAEP, p_source=bytes(size))
+    await app.call(activate(made.public_key_unique_identifier))
+    request = EncryptRequest(
+        unique_identifier=made.public_key_unique_identifier, cryptographic_parameters=asked, data=b"text"
+    )
+    for _ in range(2):
+        assert (await answer(app, request))[0] == ResultStatus.SUCCESS
+        assert len(app.server.services.permits) == kept
 
 
 async def test_a_tenant_that_no_longer_tolerates_an_algorithm_is_obeyed(server: Server, app: Caller) -> None:
