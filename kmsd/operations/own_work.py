@@ -8,7 +8,8 @@ from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants, Permission
 from kmsd.domain.records import AuditRecord
-from kmsd.operations.context import Batch, Context
+from kmsd.operations.batch import Batch
+from kmsd.operations.context import Context
 from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
 from kmsd.storage.work import UnitOfWork

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kmsd.domain.errors import KmsError
 from kmsd.domain.policy import check_operation
 from kmsd.operations import HANDLERS
-from kmsd.operations.context import Batch
+from kmsd.operations.batch import Batch
 from kmsd.operations.declined import DECLINED
 from kmsd.server.later import ABOUT_REQUESTS
 from protocol.enums import Operation, ResultReason

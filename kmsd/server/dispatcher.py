@@ -18,7 +18,8 @@ from kmsd.domain.errors import KmsError, render
 from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations import HANDLERS, undoing
 from kmsd.operations.asynchronous import Job, Owner
-from kmsd.operations.context import Batch, Context
+from kmsd.operations.batch import Batch
+from kmsd.operations.context import Context
 from kmsd.operations.services import Services
 from kmsd.operations.tenant_rules import check_made
 from kmsd.server import dry_run

@@ -25,7 +25,8 @@ from kmsd.domain.objects import ManagedObject
 from kmsd.domain.policy import Grants
 from kmsd.domain.records import Origin
 from kmsd.operations import get
-from kmsd.operations.context import Batch, Context
+from kmsd.operations.batch import Batch
+from kmsd.operations.context import Context
 from kmsd.operations.services import Services
 from kmsd.server.outcomes import Outcomes
 from kmsd.server.tls_context import cause

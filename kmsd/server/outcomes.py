@@ -14,7 +14,7 @@ from kmsd.audit import record_of
 from kmsd.domain.errors import KmsError, render
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord, Origin
-from kmsd.operations.context import Batch
+from kmsd.operations.batch import Batch
 from kmsd.operations.effects import run_all
 from kmsd.operations.services import Services
 from kmsd.storage.errors import ConflictError

@@ -13,7 +13,7 @@ import trio
 
 from kmsd.domain.identity import Identity
 from kmsd.domain.policy import Grants
-from kmsd.operations.context import Batch
+from kmsd.operations.batch import Batch
 from kmsd.server.outcomes import Mark, Outcomes
 from protocol.attributes import Attribute
 from protocol.enums import (
