@@ -1,4 +1,4 @@
-"""Who may set, change and delete which attribute, and what an object shows of itself.
+"""Who may set, change and delete which attribute.
 
 The table of attributes is protocol.attributes.ATTRIBUTES; the rules around it stand here (KMIP 1.4 §3 and
 §4.13-4.17, KMIP 2.1 §4 and §6.1).
@@ -18,7 +18,6 @@ from protocol.attributes import ATTRIBUTES, CUSTOM, Attribute, AttributeReferenc
 from protocol.enums import ObjectType, ResultReason, State
 from protocol.structures import UsageLimits
 from protocol.ttlv import Item
-from protocol.versions import V1_4, ProtocolVersion
 
 INTERNAL_VENDOR = "-"
 """What the server keeps with an object and shows nobody, such as the shell of a registered object."""
@@ -232,49 +231,6 @@ def check_dates(attributes: AttributeSet) -> None:
         first, second = attributes.get(earlier), attributes.get(later)
         if first is not None and second is not None and first > second:
             raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"the {later} lies before the {earlier}")
-
-
-def visible(key: ManagedObject, version: ProtocolVersion, more: Iterable[Attribute] = ()) -> list[Attribute]:
-    """Every attribute that a client of this version may see; `more` are not stored with the object."""
-    shown = [Attribute("Unique Identifier", key.uid), Attribute("Object Type", key.object_type)]
-    if key.state is not None:
-        shown.append(Attribute("State", key.state))
-    shown.extend(key.attributes)
-    shown.extend(more)
-    return [attribute for attribute in shown if _in_version(attribute, version)]
-
-
-def _in_version(attribute: Attribute, version: ProtocolVersion) -> bool:
-    if attribute.vendor == INTERNAL_VENDOR:
-        return False
-    if attribute.vendor is not None:
-        # 1.x has no place for other vendors' attributes.
-        return version > V1_4
-    spec = spec_of(attribute.name)
-    return spec is not None and spec.in_version(version)
-
-
-def chosen(
-    key: ManagedObject,
-    references: Iterable[AttributeReference],
-    version: ProtocolVersion,
-    more: Iterable[Attribute] = (),
-) -> list[Attribute]:
-    """The attributes asked for, of those that are `visible`; what is not set is left out, and no reference at all
-    means every attribute.
-
-    Raises KmsError Invalid Message where one is asked for twice (KMIP 1.4 §11.13).
-    """
-    everything = visible(key, version, more)
-    wanted = [reference.key for reference in references]
-    if not wanted:
-        return everything
-    if len(set(wanted)) != len(wanted):
-        raise KmsError(ResultReason.INVALID_MESSAGE, "an attribute is asked for twice")
-    by_key: dict[str, list[Attribute]] = {}
-    for attribute in everything:
-        by_key.setdefault(attribute.key, []).append(attribute)
-    return [attribute for name in wanted for attribute in by_key.get(name, ())]
 
 
 def _changeable(key: ManagedObject, attribute: Attribute | AttributeReference, now: int) -> AttributeSpec | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kmsd.domain.attribute_rules import visible
 from kmsd.domain.objects import ManagedObject
+from kmsd.domain.shown_attributes import visible
 from protocol.attributes import Attribute, AttributeReference
 from protocol.versions import ProtocolVersion
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -51,9 +51,15 @@ class Shared(tuple[Attribute, ...]):
 
 
 class AttributeSet:
-    """The attributes of an object: immutable, in order of their first setting, indexes unique per name."""
+    """The attributes of an object: immutable, in order of their first setting, indexes unique per name.
 
-    __slots__ = ("_by_key",)
+    `get(key, default=None)` is the value of the first instance. It is the method of a dict of these values: objects
+    are asked for single values more often than for all else.
+    """
+
+    __slots__ = ("_by_key", "_values", "get")
+
+    get: Callable[..., Any]
 
     def __init__(self, attributes: Iterable[Attribute] = ()) -> None:
         by_key: dict[str, tuple[Attribute, ...]] = {}
@@ -65,13 +71,19 @@ class AttributeSet:
                 by_key[key] = _number(key, attribute.value)
             else:
                 by_key[key] = (attribute,)
+        self._hold(by_key, {key: instances[0].value for key, instances in by_key.items()})
+
+    def _hold(self, by_key: dict[str, tuple[Attribute, ...]], values: dict[str, Any]) -> None:
         self._by_key = by_key
+        self._values = values
+        self.get = values.get
 
     @classmethod
-    def of(cls, by_key: dict[str, tuple[Attribute, ...]]) -> AttributeSet:
-        """The set of these instances by their key. The mapping is the set's from now on."""
+    def of(cls, by_key: dict[str, tuple[Attribute, ...]], values: dict[str, Any] | None = None) -> AttributeSet:
+        """The set of these instances by their key, with the value of each first one. The mappings are the set's from
+        now on."""
         made = cls.__new__(cls)
-        made._by_key = by_key
+        made._hold(by_key, {key: given[0].value for key, given in by_key.items()} if values is None else values)
         return made
 
     def __iter__(self) -> Iterator[Attribute]:
@@ -100,11 +112,6 @@ class AttributeSet:
         """Each key with its instances."""
         return self._by_key.items()
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of the first instance."""
-        instances = self._by_key.get(key)
-        return instances[0].value if instances else default
-
     def all(self, key: str) -> tuple[Attribute, ...]:
         return self._by_key.get(key, ())
 
@@ -115,12 +122,14 @@ class AttributeSet:
         return not keys.isdisjoint(self._by_key)
 
     def _changed(self, key: str, instances: tuple[Attribute, ...]) -> AttributeSet:
-        by_key = dict(self._by_key)
+        by_key, values = dict(self._by_key), dict(self._values)
         if instances:
             by_key[key] = instances
+            values[key] = instances[0].value
         else:
             by_key.pop(key, None)
-        return AttributeSet.of(by_key)
+            values.pop(key, None)
+        return AttributeSet.of(by_key, values)
 
     def set(self, name: str, value: Any) -> AttributeSet:
         """Give the standard attribute this single value; None removes it."""
@@ -130,15 +139,21 @@ class AttributeSet:
 
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
-        by_key = dict(self._by_key)
-        _set_all(by_key, values)
-        return AttributeSet.of(by_key)
+        return self.merged(_NO_ATTRIBUTES, values)
 
     def merged(self, others: AttributeSet, values: Mapping[str, Any]) -> AttributeSet:
         """These with the others, which take the place of what has the same key, and then `set_all`."""
         by_key = {**self._by_key, **others._by_key}
-        _set_all(by_key, values)
-        return AttributeSet.of(by_key)
+        held = {**self._values, **others._values, **values}
+        for name, value in values.items():
+            if isinstance(value, int):
+                by_key[name] = _number(name, value)
+            elif value is not None:
+                by_key[name] = (Attribute(name, value),)
+            else:
+                by_key.pop(name, None)
+                del held[name]
+        return AttributeSet.of(by_key, held)
 
     def put(self, attribute: Attribute) -> AttributeSet:
         """Make this the only instance."""
@@ -157,16 +172,6 @@ class AttributeSet:
         return self._changed(key, ())
 
 
-def _set_all(by_key: dict[str, tuple[Attribute, ...]], values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if isinstance(value, int):
-            by_key[name] = _number(name, value)
-        elif value is not None:
-            by_key[name] = (Attribute(name, value),)
-        else:
-            by_key.pop(name, None)
-
-
 def single(name: str, value: Any) -> tuple[Attribute, ...]:
     """The only instance of a standard attribute."""
     return _number(name, value) if isinstance(value, int) else (Attribute(name, value),)
@@ -176,6 +181,9 @@ def single(name: str, value: Any) -> tuple[Attribute, ...]:
 @lru_cache(maxsize=4096, typed=True)
 def _number(name: str, value: int) -> Shared:
     return Shared((Attribute(name, value),))
+
+
+_NO_ATTRIBUTES = AttributeSet()
 
 
 @dataclass(frozen=True, slots=True)

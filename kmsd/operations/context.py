@@ -309,11 +309,12 @@ class Context:
             refuse(error)
             raise
 
-    def forget_on_rollback(self, provider: Provider, reference: KeyReference, key: ManagedObject) -> None:
+    def forget_on_rollback(self, provider: Provider, key: ManagedObject) -> None:
         """What the provider made for `key`, and handles of it, are removed again if the change is not kept."""
         material = key.material
         if material is not None and material.kind != "sealed":
-            self.batch.compensate(lambda: provider.destroy(reference, material), blocks=True)
+            made_for = reference(key)
+            self.batch.compensate(lambda: provider.destroy(made_for, material), blocks=True)
 
 
 def refuse(error: crypto.CryptoError) -> None:
@@ -362,8 +363,9 @@ ONLINE_AND_ARCHIVED = frozenset(
 
 def reference(key: ManagedObject) -> KeyReference:
     """What binds sealed material to its object. Raises KmsError for a length that is none."""
-    if key.length < 0:
+    length = key.length
+    if length < 0:
         raise invalid_field("the Cryptographic Length is negative")
     return KeyReference(
-        tenant=key.tenant, uid=key.uid, object_type=key.object_type, algorithm=key.algorithm, length=key.length
+        tenant=key.tenant, uid=key.uid, object_type=key.object_type, algorithm=key.algorithm, length=length
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmsd.domain import attribute_rules, lifecycle
+from kmsd.domain import lifecycle, shown_attributes
 from kmsd.domain.errors import KmsError
 from kmsd.operations import shells
 from kmsd.operations.context import Context
@@ -26,6 +26,6 @@ async def handle(ctx: Context, request: ExportRequest) -> ExportResponse:
     return ExportResponse(
         object_type=key.object_type,
         unique_identifier=key.uid,
-        attributes=tuple(attribute_rules.visible(key, ctx.version)),
+        attributes=tuple(shown_attributes.visible(key, ctx.version)),
         managed_object=wire,
     )

@@ -40,7 +40,7 @@ async def generate(ctx: Context, key: ManagedObject) -> ManagedObject:
     """The symmetric key with its material. Raises KmsError as `new_symmetric`."""
     key, made = await new_symmetric(ctx, key)
     key = making.with_material(key, made.material, made.length, made.digest, KeyFormatType.RAW, generated=ctx.now)
-    ctx.forget_on_rollback(ctx.provider(key.protection), reference(key), key)
+    ctx.forget_on_rollback(ctx.provider(key.protection), key)
     return key
 
 
@@ -107,5 +107,5 @@ async def generate_pair(
     )
     public = rekey.link(public, LinkType.PRIVATE_KEY_LINK, private.uid)
     private = rekey.link(private, LinkType.PUBLIC_KEY_LINK, public.uid)
-    ctx.forget_on_rollback(provider, reference(private), private)
+    ctx.forget_on_rollback(provider, private)
     return public, private

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmsd.domain import attribute_rules
+from kmsd.domain import shown_attributes
 from kmsd.operations import cmk_attributes
 from kmsd.operations.context import Context
 from protocol.attributes import AttributeReference
@@ -11,6 +11,6 @@ from protocol.operations.get_attribute_list import GetAttributeListRequest, GetA
 
 async def handle(ctx: Context, request: GetAttributeListRequest) -> GetAttributeListResponse:
     key = await ctx.load(request.unique_identifier)
-    shown = attribute_rules.visible(key, ctx.version, cmk_attributes.of(ctx, key))
+    shown = shown_attributes.visible(key, ctx.version, cmk_attributes.of(ctx, key))
     references = dict.fromkeys(AttributeReference(attribute.name, attribute.vendor) for attribute in shown)
     return GetAttributeListResponse(unique_identifier=key.uid, attribute_references=tuple(references))

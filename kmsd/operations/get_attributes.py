@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kmsd.domain import attribute_rules
+from kmsd.domain import shown_attributes
 from kmsd.operations import cmk_attributes
 from kmsd.operations.context import Context
 from protocol.operations.get_attributes import GetAttributesRequest, GetAttributesResponse
@@ -11,5 +11,5 @@ from protocol.operations.get_attributes import GetAttributesRequest, GetAttribut
 async def handle(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:
     key = await ctx.load(request.unique_identifier)
     more = cmk_attributes.of(ctx, key)
-    attributes = attribute_rules.chosen(key, request.attribute_references, ctx.version, more)
+    attributes = shown_attributes.chosen(key, request.attribute_references, ctx.version, more)
     return GetAttributesResponse(unique_identifier=key.uid, attributes=tuple(attributes))

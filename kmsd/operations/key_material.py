@@ -84,7 +84,7 @@ async def make_wrapping_pair(ctx: Context, cmk: Cmk, token: ImportToken) -> tupl
         making.with_material(key, new.material, new.length, new.digest, KeyFormatType.PKCS_8)
         for key, new in zip((public, private), made, strict=True)
     )
-    ctx.forget_on_rollback(provider, reference(private), private)
+    ctx.forget_on_rollback(provider, private)
     permit = usage.permit(public, Purpose.EXPORT, CryptographicParameters(), ctx.now)
     spki = await ctx.crypto(provider, provider.export, permit, algorithm=spec.algorithm)
     return spki, import_tokens.as_wrapping_key(private, token)

@@ -137,7 +137,7 @@ async def kept(
     key = making.with_material(
         key, stored.material, parsed.length, digest or stored.digest, parsed.registered, generated=generated
     )
-    ctx.forget_on_rollback(provider, reference(key), key)
+    ctx.forget_on_rollback(provider, key)
     return key
 
 

@@ -59,8 +59,8 @@ def with_defaults(ctx: Context, attributes: AttributeSet, object_type: ObjectTyp
 def check_made(ctx: Context) -> None:
     """Raise KmsError Constraint Violation for a new object of this item that the constraints do not allow."""
     for key in ctx.made():
-        if key.tenant == ctx.tenant.name:
-            rules.check_constraints(constraints(ctx), key)
+        if key.tenant == ctx.tenant.name and (upon := constraints(ctx)).constraints:
+            rules.check_constraints(upon, key)
 
 
 def set_constraints(ctx: Context, value: Constraints) -> None:

@@ -13,7 +13,7 @@ from kmsd.crypto.wrapping import (
     wrap_key_block,
     wrapped_bytes,
 )
-from kmsd.domain import attribute_rules
+from kmsd.domain import shown_attributes
 from kmsd.domain.errors import KmsError, invalid_field
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.usage import Purpose
@@ -81,7 +81,7 @@ def _with_attributes(
     if not isinstance(block.key_value, KeyValue):
         raise KmsError(ResultReason.ILLEGAL_OPERATION, "the key is wrapped already, or has no value")
     names = [AttributeReference(name) for name in specification.attribute_names]
-    chosen = tuple(attribute_rules.chosen(key, names, ctx.version))
+    chosen = tuple(shown_attributes.chosen(key, names, ctx.version))
     return replace(block, key_value=replace(block.key_value, attributes=chosen))
 
 

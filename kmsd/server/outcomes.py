@@ -52,17 +52,20 @@ class Outcomes:
         Raises ConflictError (decide again), KmsError (a name in use, an object too large, or General Failure where
         the store does not work): then nothing is stored.
         """
-        work = UnitOfWork(records)
+        store = self._services.store
         events: list[tuple[ManagedObject | None, ManagedObject]] = []
-        if batch.pending:
-            events = self._events(batch)
-            for key in batch.pending.values():
-                if key.version == 0:
-                    work.insert(key)
-                else:
-                    work.update(key)
         try:
-            await self._services.store.commit(work)
+            if batch.pending:
+                work = UnitOfWork(records)
+                events = self._events(batch)
+                for key in batch.pending.values():
+                    if key.version == 0:
+                        work.insert(key)
+                    else:
+                        work.update(key)
+                await store.commit(work)
+            else:
+                await store.record(records)
         except (ConflictError, KmsError):
             raise
         except Exception as error:
@@ -100,7 +103,7 @@ class Outcomes:
     async def note(self, records: list[AuditRecord]) -> None:
         """Store records of what was refused; a store that does not work must not hide the refusal."""
         try:
-            await self._services.store.commit(UnitOfWork(records))
+            await self._services.store.record(records)
         except Exception as error:
             log.error("not audited", records=[record._asdict() for record in records], traceback=render(error))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +275,11 @@ class Store:
         inserts = [_bounded(encode(obj, 1)) for obj in work.inserts]
         changes = [self._change(obj) for obj in work.updates]
         await self._writer.commit(Unit(inserts, changes, work.records))
+
+    async def record(self, records: Sequence[AuditRecord]) -> None:
+        """As `commit`, for audit records alone. Raises StoreError."""
+        if records:
+            await self._writer.commit(Unit((), (), records))
 
     def _change(self, obj: ManagedObject) -> Change:
         before = self.get(obj.tenant, obj.uid)

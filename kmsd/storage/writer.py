@@ -16,7 +16,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import outcome
 import structlog
@@ -41,8 +41,7 @@ LONGEST_LOG_PAGES = 16384
 """Pages of 4 KiB after which commits pause once, so that the log starts anew."""
 
 
-@dataclass(slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     unit: Unit
     task: trio.lowlevel.Task
 
