@@ -202,16 +202,17 @@ class Transactions:
             identities.append(found[0])
             released |= {(before.tenant, name) for name in change.before.names - change.after.names}
             claims += [(before.tenant, name) for name in change.after.names - change.before.names]
-        for entry in unit.inserts:
-            claims += [(entry.row.tenant, name) for name in entry.names]
-        if len(set(claims)) < len(claims):
-            raise DuplicateNameError(next(name for tenant, name in claims if claims.count((tenant, name)) > 1))
+        for row, _, names in unit.inserts:
+            if execute(sql.UID_TAKEN.sql, (row.uid, row.tenant)).fetchone():
+                raise ConflictError(f"{row.uid!r} exists")
+            if names:
+                claims += [(row.tenant, name) for name in names]
+        claimed: set[tuple[str, str]] = set()
         for claim in claims:
-            if claim not in released and execute(sql.NAME_HOLDER.sql, claim).fetchone():
+            taken = claim not in released and execute(sql.NAME_HOLDER.sql, claim).fetchone()
+            if taken or claim in claimed:
                 raise DuplicateNameError(claim[1])
-        for entry in unit.inserts:
-            if execute(sql.UID_TAKEN.sql, (entry.row.uid, entry.row.tenant)).fetchone():
-                raise ConflictError(f"{entry.row.uid!r} exists")
+            claimed.add(claim)
         return identities
 
     def _apply(self, unit: Unit, identities: list[int], new_terms: list[_TermRow]) -> None:
