@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from cryptography.x509 import Name
-from pydantic import AfterValidator, Field
 
-from kmsd.config.values import Duration, Label, Strict
+from kmsd.config.reading import After, Section
+from kmsd.config.values import Duration, Label, at_least
 from kmsd.domain.policy import Authority
 
 
@@ -23,17 +23,17 @@ def _distinguished_name(value: str) -> str:
     return value
 
 
-class CertificateAuthority(Strict):
+class CertificateAuthority(Section):
     """Who signs what Certify and Re-certify give out: a private key of the tenant and its certificate, by Name."""
 
     private_key: Label
     """One of `keys`, or one that a client makes or registers; its usage holds CertificateSign."""
     certificate: Label
-    subject: Annotated[str, AfterValidator(_distinguished_name)] | None = None
+    subject: Annotated[str, After(_distinguished_name)] | None = None
     """RFC 4514 text. Where given, a certificate that does not exist is made at start, signed by the key itself."""
-    validity: Annotated[Duration, Field(ge=1)] = 365 * 86400.0
+    validity: Annotated[Duration, at_least(1)] = 365 * 86400.0
     """How long a certificate is good for, unless its Deactivation Date says otherwise."""
-    own_validity: Annotated[Duration, Field(ge=1)] = 3650 * 86400.0
+    own_validity: Annotated[Duration, at_least(1)] = 3650 * 86400.0
     """How long the certificate that is made at start is good for."""
 
     @property

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
-from pydantic import BaseModel
-
+from kmsd.config.reading import Problem, Section
 from kmsd.config.settings import Settings
 from kmsd.config.source import Place
-
-Problem = tuple[Place, str]
 
 _AT_START = "takes effect at a restart only"
 
@@ -18,8 +16,8 @@ _ABSENT = object()
 
 def changes(before: object, after: object, place: Place = ()) -> Iterator[Place]:
     """The places of the values that differ, as deep as both sides have them."""
-    if isinstance(before, BaseModel) and type(before) is type(after):
-        for name in type(before).model_fields:
+    if isinstance(before, Section) and type(before) is type(after):
+        for name in (option.name for option in fields(before)):  # type: ignore[arg-type]
             yield from changes(getattr(before, name), getattr(after, name), (*place, name))
     elif isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys((*before, *after)):

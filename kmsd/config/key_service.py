@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
-
-from kmsd.config.values import Duration, Label, Strict, choice
+from kmsd.config.reading import After, Before, Problem, Section, Surroundings, Wrong
+from kmsd.config.values import Duration, Label, at_least, at_most, choice
 from kmsd.domain import key_changes
 from kmsd.domain.cmk import ALIAS_PREFIX, DAY, Cmk, Origin
 from kmsd.domain.declared_keys import Declaration
@@ -16,11 +14,11 @@ from kmsd.domain.key_rules import KeyRules
 from kmsd.domain.key_specs import DEFAULT_SPEC, KEY_SPECS, KeySpec, KeyUsage, spec_named
 from kmsd.domain.objects import ProtectionLevel
 
-Days = Annotated[int, Field(ge=1, le=3660)]
-Count = Annotated[int, Field(ge=0)]
+Days = Annotated[int, at_least(1), at_most(3660)]
+Count = Annotated[int, at_least(0)]
 
 
-class KeyService(Strict):
+class KeyService(Section):
     """Limits and choices of a tenant's CMKs."""
 
     shortest_rotation: Duration = 7.0 * DAY
@@ -35,18 +33,16 @@ class KeyService(Strict):
     destroy_window: Days = 30
     cmks: Count = 200
     aliases: Count = 300
-    versions: Annotated[int, Field(ge=1)] = 50
+    versions: Annotated[int, at_least(1)] = 50
     """Of one CMK that is a pair."""
     pkcs1_import: bool = False
     """Take material that is wrapped with RSAES_PKCS1_V1_5, for who cannot do better."""
 
-    @model_validator(mode="after")
-    def _ordered(self) -> KeyService:
+    def check(self, around: Surroundings | None) -> None:
         if self.shortest_rotation > self.longest_rotation:
             raise ValueError("shortest_rotation is longer than longest_rotation")
         if not self.shortest_window <= self.destroy_window <= self.longest_window:
             raise ValueError("expected shortest_window, destroy_window and longest_window in rising order")
-        return self
 
     @property
     def rules(self) -> KeyRules:
@@ -87,18 +83,18 @@ def _rotation(value: object) -> object:
     return 0.0 if value == "never" else value
 
 
-class DeclaredCmk(Strict):
+class DeclaredCmk(Section):
     """A CMK that exists after start, found by `alias/NAME`. What is left out stays as clients set it."""
 
-    spec: Annotated[InstanceOf[KeySpec], BeforeValidator(_spec)] = KEY_SPECS[DEFAULT_SPEC]
-    usage: Annotated[InstanceOf[KeyUsage], BeforeValidator(choice(KeyUsage))] | None = None
-    origin: Annotated[InstanceOf[Origin], BeforeValidator(choice(Origin))] = Origin.KMSD
-    protection: Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))] | None = None
+    spec: Annotated[KeySpec, Before(_spec)] = KEY_SPECS[DEFAULT_SPEC]
+    usage: Annotated[KeyUsage, Before(choice(KeyUsage))] | None = None
+    origin: Annotated[Origin, Before(choice(Origin))] = Origin.KMSD
+    protection: Annotated[ProtectionLevel, Before(choice(ProtectionLevel))] | None = None
     """The tenant's default where it is left out, when the CMK is made."""
-    aliases: tuple[Annotated[str, AfterValidator(_alias)], ...] = ()
+    aliases: tuple[Annotated[str, After(_alias)], ...] = ()
     """Beside the one that is its name."""
     description: str | None = None
-    rotation: Annotated[Duration | None, BeforeValidator(_rotation)] = None
+    rotation: Annotated[Duration | None, Before(_rotation)] = None
     """`never`, or how often."""
     deletion_protection: bool | None = None
     deletion_protection_description: str | None = None
@@ -123,9 +119,9 @@ class DeclaredCmk(Strict):
 
 
 def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> None:
-    """Raise ValidationError, with the place of each CMK that cannot be made below their tenant."""
+    """Raise Wrong, with the place of each CMK that cannot be made below their tenant."""
     seen: dict[str, str] = {}
-    wrong: list[InitErrorDetails] = []
+    wrong: list[Problem] = []
     for name, cmk in declared.items():
         try:
             declaration = cmk.declaration(name)
@@ -134,10 +130,9 @@ def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> None:
                 if seen.setdefault(alias, name) != name:
                     raise ValueError(f"{alias} is declared for {seen[alias]} as well")
         except (KmsError, ValueError) as error:
-            said = ValueError(str(error))
-            wrong.append({"type": "value_error", "loc": ("cmks", name), "input": None, "ctx": {"error": said}})
+            wrong.append((("cmks", name), str(error)))
     if wrong:
-        raise ValidationError.from_exception_data("Tenant", wrong, hide_input=True)
+        raise Wrong(wrong)
 
 
 def _check_makeable(declared: Declaration, rules: KeyRules) -> None:

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from kmsd.config import references
+from kmsd.config.reading import Surroundings, Wrong, read
 from kmsd.config.settings import Settings
 from kmsd.config.source import ConfigurationError, Mistake, Place, Source
-from kmsd.config.values import Surroundings
 
 MAXIMUM_FILE = 4 << 20
 MAXIMUM_NODES = 200_000
@@ -59,10 +57,9 @@ def load_with_source(path: Path | str, environment: Mapping[str, str] = os.envir
     if isinstance(raw, dict):
         around = _surroundings(raw, path, environment)
         try:
-            settings = Settings.model_validate(raw, context=around)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False, include_input=False):
-                place, text = _in_words(detail)
+            settings = read(Settings, raw, around)
+        except Wrong as wrong:
+            for place, text in wrong.problems:
                 tree.mistake(place, text)
         for place, text in references.check(raw, raw.get("software_root") is not None):
             tree.mistake(place, text)
@@ -173,32 +170,3 @@ class _Tree:
             self.lines[here] = key.start_mark.line + 1
             values[key.value] = self._value(value, here)
         return values
-
-
-_WORDS = {
-    "missing": "required, but not given",
-    "extra_forbidden": "unknown option",
-    "string_type": "expected text; put it in quotes",
-    "string_too_short": "must not be empty",
-    "string_too_long": "at most {max_length} characters",
-    "int_type": "expected a whole number",
-    "float_type": "expected a number",
-    "bool_type": "expected true or false",
-    "literal_error": "expected {expected}",
-    "dict_type": "expected a mapping of names to values",
-    "model_type": "expected a mapping of options to values",
-    "tuple_type": "expected a list",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-}
-
-
-def _in_words(detail: ErrorDetails) -> tuple[Place, str]:
-    """Pydantic's account of a mistake as (place, text), never with the input, which may be a secret."""
-    place = tuple(part for part in detail["loc"] if part != "[key]")
-    context = detail.get("ctx", {})
-    if detail["type"] == "value_error":
-        return place, str(context["error"])
-    words = _WORDS.get(detail["type"])
-    return place, words.format(**context) if words is not None else detail["msg"]

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from dataclasses import fields
 
-from kmsd.config.values import Label, Password, Strict
+from kmsd.config.reading import Section, Surroundings
+from kmsd.config.values import Label, Password
 from protocol.structures import DeviceCredential, UsernameAndPassword
 
 Credential = UsernameAndPassword | DeviceCredential
 
 
-class Device(Strict):
+class Device(Section):
     """The fields that a Device credential must show, all of them; others do not matter."""
 
     device_serial_number: str | None = None
@@ -22,22 +23,20 @@ class Device(Strict):
     password: Password | None = None
     """Without it, what identifies the device is no secret: the certificate alone proves something."""
 
-    @model_validator(mode="after")
-    def _some(self) -> Device:
+    def check(self, around: Surroundings | None) -> None:
         if not self.fields:
             raise ValueError("give at least one field that identifies the device")
-        return self
 
     @property
     def fields(self) -> dict[str, str]:
         return {
-            name: value
-            for name in type(self).model_fields
-            if name != "password" and (value := getattr(self, name)) is not None
+            option.name: value
+            for option in fields(self)
+            if option.name != "password" and (value := getattr(self, option.name)) is not None
         }
 
 
-class Proven(Strict):
+class Proven(Section):
     """Somebody with a credential; at most one kind of it."""
 
     username: str | None = None
@@ -47,11 +46,9 @@ class Proven(Strict):
     device: Device | None = None
     """Likewise, with a Device credential."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Proven:
+    def check(self, around: Surroundings | None) -> None:
         if self.device is not None and (self.password is not None or self.username is not None):
             raise ValueError("give a password or a device, not both")
-        return self
 
     @property
     def needs_credential(self) -> bool:
@@ -88,8 +85,7 @@ class User(Proven):
 
     roles: tuple[Label, ...]
 
-    @model_validator(mode="after")
-    def _told_apart(self) -> User:
+    def check(self, around: Surroundings | None) -> None:
+        super().check(around)
         if not self.needs_credential:
             raise ValueError("a user has a password or a device")
-        return self

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, model_validator
-
-from kmsd.config.values import CertificatePath, SecretPath, Strict, named, not_empty
+from kmsd.config.reading import Before, Section, Surroundings
+from kmsd.config.values import AT_LEAST_ONE, CertificatePath, NotEmpty, SecretPath, at_least, at_most, named
 from protocol.enums import Operation
 from protocol.versions import SUPPORTED, V1_4, ProtocolVersion
 
@@ -17,29 +16,27 @@ def _version(value: object) -> object:
     if isinstance(value, ProtocolVersion):
         return value
     known = {f"{version.major}.{version.minor}": version for version in SUPPORTED}
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}")
-    return known[str(value)]
+    return known[value]
 
 
-class Receiver(Strict):
+class Receiver(Section):
     """The client's own listener: TLS, its certificate checked against `host` as a web server's is."""
 
-    host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(ge=1, le=65535)] = 5696
-    ca: Annotated[tuple[CertificatePath, ...], AfterValidator(not_empty)]
+    host: NotEmpty
+    port: Annotated[int, at_least(1), at_most(65535)] = 5696
+    ca: Annotated[tuple[CertificatePath, ...], AT_LEAST_ONE]
     """PEM: the authorities of the listener's certificate."""
     certificate: CertificatePath | None = None
     """PEM: what the server shows; its own certificate where it is left out, which must be good for clients then."""
     private_key: SecretPath | None = None
-    version: Annotated[InstanceOf[ProtocolVersion], BeforeValidator(_version)] = V1_4
+    version: Annotated[ProtocolVersion, Before(_version)] = V1_4
     operations: Annotated[
-        tuple[Annotated[InstanceOf[Operation], BeforeValidator(named("Operation", SENT))], ...],
-        AfterValidator(not_empty),
+        tuple[Annotated[Operation, Before(named("Operation", SENT))], ...],
+        AT_LEAST_ONE,
     ] = (Operation.NOTIFY, Operation.PUT)
 
-    @model_validator(mode="after")
-    def _pair(self) -> Receiver:
+    def check(self, around: Surroundings | None) -> None:
         if (self.certificate is None) != (self.private_key is None):
             raise ValueError("certificate and private_key go together")
-        return self

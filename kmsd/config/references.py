@@ -7,20 +7,13 @@ others. Whatever has the wrong type is passed over: the validation reports it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-
-from kmsd.config.sizes import AllowedSizes
-from kmsd.config.tenants import CertificateMatch, DeclaredKey, Tenant
+from kmsd.config.reading import Problem, SomeSection, Wrong, read, reader
+from kmsd.config.sizes import SAFE_ALGORITHMS, AllowedSizes
+from kmsd.config.source import Place
+from kmsd.config.tenants import Algorithms, CertificateMatch, DeclaredKey
 from kmsd.config.values import closest
-
-Model = TypeVar("Model", bound=BaseModel)
-
-Path = tuple[str | int, ...]
-Problem = tuple[Path, str]
-
-_ALGORITHMS: TypeAdapter[Any] = TypeAdapter(Tenant.model_fields["algorithms"].rebuild_annotation())
 
 
 def check(raw: Mapping[str, object], software_root: bool) -> Iterator[Problem]:
@@ -32,7 +25,7 @@ def check(raw: Mapping[str, object], software_root: bool) -> Iterator[Problem]:
     owners: dict[tuple[str, str], str] = {}
     for name, value in _mapping(raw.get("tenants")).items():
         tenant = _mapping(value)
-        path: Path = ("tenants", name)
+        path: Place = ("tenants", name)
         yield from _protection(tenant, path, hsms, software_root)
         yield from _roles(tenant, path)
         yield from _certificates(tenant, path, name, owners)
@@ -63,7 +56,7 @@ def _modules(hsms: Mapping[str, object]) -> Iterator[Problem]:
 
 
 def _protection(
-    tenant: Mapping[str, object], path: Path, hsms: Mapping[str, object], software_root: bool
+    tenant: Mapping[str, object], path: Place, hsms: Mapping[str, object], software_root: bool
 ) -> Iterator[Problem]:
     root, hsm = tenant.get("root", "software"), tenant.get("hsm")
     if root == "software" and not software_root:
@@ -81,7 +74,7 @@ def _protection(
             yield (*path, "keys", name, "protection"), message
 
 
-def _roles(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
+def _roles(tenant: Mapping[str, object], path: Place) -> Iterator[Problem]:
     roles = _mapping(tenant.get("roles"))
     clients = _mapping(tenant.get("clients"))
     names = set(clients)
@@ -95,7 +88,7 @@ def _roles(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
             names.add(user)
 
 
-def _granted(client: object, place: Path, roles: Mapping[str, object]) -> Iterator[Problem]:
+def _granted(client: object, place: Place, roles: Mapping[str, object]) -> Iterator[Problem]:
     granted = _mapping(client).get("roles")
     for index, role in enumerate(granted if isinstance(granted, tuple) else ()):
         if isinstance(role, str) and role not in roles:
@@ -103,7 +96,7 @@ def _granted(client: object, place: Path, roles: Mapping[str, object]) -> Iterat
 
 
 def _certificates(
-    tenant: Mapping[str, object], path: Path, tenant_name: str, owners: dict[tuple[str, str], str]
+    tenant: Mapping[str, object], path: Place, tenant_name: str, owners: dict[tuple[str, str], str]
 ) -> Iterator[Problem]:
     """One certificate is one client, over all tenants."""
     for name, client in _mapping(tenant.get("clients")).items():
@@ -115,14 +108,14 @@ def _certificates(
             yield (*path, "clients", name, "certificate"), f"client {other} already has this certificate"
 
 
-def _keys(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
+def _keys(tenant: Mapping[str, object], path: Place) -> Iterator[Problem]:
     """Declared keys obey the tenant's own allow list."""
     declared = _mapping(tenant.get("keys"))
-    allowed: Mapping[Any, AllowedSizes] = Tenant.model_fields["algorithms"].get_default(call_default_factory=True)
+    allowed: Mapping[Any, AllowedSizes] = SAFE_ALGORITHMS
     if "algorithms" in tenant:
         try:
-            allowed = _ALGORITHMS.validate_python(tenant["algorithms"], strict=True)
-        except ValidationError:
+            allowed = reader(Algorithms)(tenant["algorithms"], None)
+        except ValueError:
             return
     for name, value in declared.items():
         key = _valid(DeclaredKey, value)
@@ -138,9 +131,9 @@ def _keys(tenant: Mapping[str, object], path: Path) -> Iterator[Problem]:
             yield (*path, "keys", f"{name}-public"), f"the public key of {name!r} has this name"
 
 
-def _valid(model: type[Model], value: object) -> Model | None:
-    """The value as the model has it; None where it is wrong, which the validation itself reports."""
+def _valid(kind: type[SomeSection], value: object) -> SomeSection | None:
+    """The value as the section has it; None where it is wrong, which the validation itself reports."""
     try:
-        return model.model_validate(value)
-    except ValidationError:
+        return read(kind, value)
+    except Wrong:
         return None

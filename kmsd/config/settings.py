@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import field
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
-
+from kmsd.config.reading import After, Before, Section, Surroundings
 from kmsd.config.secrets import Secret, pin, root_key
 from kmsd.config.tenants import ClientDirectory, Tenant
 from kmsd.config.values import (
+    AT_LEAST_ONE,
     AnyPath,
     CertificatePath,
     Credential,
     Duration,
     Label,
+    NotEmpty,
     ReadablePath,
     SecretPath,
     Size,
-    Strict,
+    at_least,
+    at_most,
+    at_most_long,
     holding,
-    not_empty,
-    surroundings,
+    more_than,
 )
 
-Positive = Field(gt=0)
+Positive = more_than(0)
 
 
-class Listener(Strict):
+class Listener(Section):
     """A TCP address to serve KMIP on; port 0 takes any free one."""
 
-    host: Annotated[str, Field(min_length=1)]
-    port: Annotated[int, Field(ge=0, le=65535)] = 5696
+    host: NotEmpty
+    port: Annotated[int, at_least(0), at_most(65535)] = 5696
     protocol: Literal["ttlv", "https"] = "ttlv"
     """TTLV on TLS, or POST /kmip with TTLV, XML or JSON (KMIP Profiles 1.3 §5.3 to §5.5)."""
 
@@ -43,33 +46,31 @@ def _no_password() -> bytes:
     return b""
 
 
-class Tls(Strict):
+class Tls(Section):
     """The server's certificate, and the authorities whose client certificates are taken."""
 
     certificate: CertificatePath
     """PEM: the server's certificate, then its intermediates."""
     private_key: SecretPath
-    client_ca: Annotated[tuple[CertificatePath, ...], AfterValidator(not_empty)]
+    client_ca: Annotated[tuple[CertificatePath, ...], AT_LEAST_ONE]
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
-    @model_validator(mode="after")
-    def _fits(self, info: ValidationInfo) -> Tls:
-        if surroundings(info) is not None:
+    def check(self, around: Surroundings | None) -> None:
+        if around is not None:
             try:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(self.certificate, self.private_key.path, _no_password)
             except (ssl.SSLError, OSError) as error:
                 raise ValueError(f"certificate and private_key do not fit together: {error}") from None
-        return self
 
 
-class Limits(Strict):
+class Limits(Section):
     """What one client, and all of them, may ask of the daemon."""
 
-    frame_size: Annotated[Size, Field(ge=1024, le=1 << 30)] = 1 << 20
+    frame_size: Annotated[Size, at_least(1024), at_most(1 << 30)] = 1 << 20
     """Bytes of one request message, its 8-byte header included."""
-    connections: Annotated[int, Field(ge=1)] = 1024
-    connections_per_client: Annotated[int, Field(ge=1)] = 256
+    connections: Annotated[int, at_least(1)] = 1024
+    connections_per_client: Annotated[int, at_least(1)] = 256
     handshake_timeout: Annotated[Duration, Positive] = 10.0
     """Seconds, as all durations here."""
     idle_timeout: Annotated[Duration, Positive] = 1800.0
@@ -78,29 +79,29 @@ class Limits(Strict):
     """From the first byte of a request to its last, and for a response to be taken."""
     drain_timeout: Annotated[Duration, Positive] = 20.0
     """For requests in work, when the daemon stops."""
-    keepalive: Annotated[Duration, Field(ge=1)] = 60.0
+    keepalive: Annotated[Duration, at_least(1)] = 60.0
     """Idle time before the first TCP keepalive probe."""
-    batch_items: Annotated[int, Field(ge=1)] = 256
-    asynchronous_requests: Annotated[int, Field(ge=0)] = 64
+    batch_items: Annotated[int, at_least(1)] = 256
+    asynchronous_requests: Annotated[int, at_least(0)] = 64
     """Items of one client that are to be done, or whose results it has not fetched; 0 refuses them all."""
     asynchronous_results: Annotated[Duration, Positive] = 300.0
     """For a client to fetch them."""
-    tickets: Annotated[int, Field(ge=0)] = 64
+    tickets: Annotated[int, at_least(0)] = 64
     """Of Login and Delegated Login, that one client has at once."""
-    ticket_lifetime: Annotated[Duration, Field(ge=1)] = 8 * 3600.0
-    wrong_credentials: Annotated[int, Field(ge=1)] = 5
+    ticket_lifetime: Annotated[Duration, at_least(1)] = 8 * 3600.0
+    wrong_credentials: Annotated[int, at_least(1)] = 5
     """In a row, of one name from one address, before the next one has to wait."""
-    credential_wait: Annotated[Duration, Field(ge=1)] = 300.0
+    credential_wait: Annotated[Duration, at_least(1)] = 300.0
     """The longest wait; the first is a second, and each is twice the one before."""
 
 
-class StoreSettings(Strict):
+class StoreSettings(Section):
     """Where managed objects are kept."""
 
     sqlite: AnyPath
 
 
-class Credentials(Strict):
+class Credentials(Section):
     """Where `{credential: NAME}` looks; left out, it is `$CREDENTIALS_DIRECTORY`, which systemd sets."""
 
     directory: AnyPath | None = None
@@ -119,7 +120,7 @@ def _number(value: object) -> object:
     return value
 
 
-VendorNumber = Annotated[int, BeforeValidator(_number), Field(ge=0, le=0xFFFFFFFF)]
+VendorNumber = Annotated[int, Before(_number), at_least(0), at_most(0xFFFFFFFF)]
 VendorMechanism = Literal[
     "SM4",
     "SM4_KEY_GEN",
@@ -139,47 +140,45 @@ _FAMILIES = (
 )
 
 
-class Hsm(Strict):
+class Hsm(Section):
     """A token behind a PKCS#11 module."""
 
     module: ReadablePath
-    token: Annotated[str, Field(min_length=1, max_length=32)]
+    token: Annotated[NotEmpty, at_most_long(32)]
     """The token's label (PKCS#11 v2.40 §3.2, CK_TOKEN_INFO: at most 32 bytes)."""
-    pin: Annotated[Credential, AfterValidator(holding(pin))]
-    sessions: Annotated[int, Field(ge=1, le=1024)] = 8
+    pin: Annotated[Credential, After(holding(pin), placed=True)]
+    sessions: Annotated[int, at_least(1), at_most(1024)] = 8
     inline: Literal["auto", "never"] = "auto"
     """Whether short calls may run on the event loop; `never` for a token behind a network."""
     module_options: str | None = None
     """The string that some modules take at C_Initialize, such as NSS softokn's configdir."""
-    environment: dict[Annotated[str, AfterValidator(_environment_name)], str] = Field(default_factory=dict)
+    environment: dict[Annotated[str, After(_environment_name)], str] = field(default_factory=dict)
     """Set before the module is loaded, such as SOFTHSM2_CONF."""
-    mechanisms: dict[VendorMechanism, VendorNumber] = Field(default_factory=dict)
+    mechanisms: dict[VendorMechanism, VendorNumber] = field(default_factory=dict)
     """The vendor's numbers of what PKCS#11 has no number for: SM4 and SM2, their key types and mechanisms."""
 
-    @model_validator(mode="after")
-    def _complete(self) -> Hsm:
+    def check(self, around: Surroundings | None) -> None:
         for family, generation, uses in _FAMILIES:
             named = {name for name in self.mechanisms if name.startswith(family)}
             if named and not {family, generation} < named:
                 raise ValueError(f"mechanisms: {family} takes its key type, {generation} and {uses}")
-        return self
 
     def user_pin(self) -> Secret:
         return pin(self.pin)
 
 
-class Settings(Strict):
+class Settings(Section):
     """All of it. Made by `kmsd.config.loader.load`."""
 
-    listeners: Annotated[tuple[Listener, ...], AfterValidator(not_empty)]
+    listeners: Annotated[tuple[Listener, ...], AT_LEAST_ONE]
     tls: Tls
     limits: Limits = Limits()
     store: StoreSettings
     credentials: Credentials = Credentials()
-    software_root: Annotated[Credential, AfterValidator(holding(root_key))] | None = None
+    software_root: Annotated[Credential, After(holding(root_key), placed=True)] | None = None
     """The root key of software protection: 32 bytes, raw or as 64 hexadecimal digits."""
-    hsms: dict[Label, Hsm] = Field(default_factory=dict)
-    tenants: dict[Label, Tenant] = Field(default_factory=dict)
+    hsms: dict[Label, Hsm] = field(default_factory=dict)
+    tenants: dict[Label, Tenant] = field(default_factory=dict)
 
     @cached_property
     def clients(self) -> ClientDirectory:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, InstanceOf
-
+from kmsd.config.reading import Before
 from kmsd.config.values import named
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from protocol.enums import CryptographicAlgorithm, RecommendedCurve
@@ -72,7 +71,7 @@ def _length(value: int) -> int:
     return value
 
 
-Sizes = Annotated[InstanceOf[AllowedSizes], BeforeValidator(parse_sizes)]
+Sizes = Annotated[AllowedSizes, Before(parse_sizes)]
 
 _CURVES = AllowedSizes(
     frozenset({256, 384, 521}),

@@ -46,11 +46,11 @@ class Source:
     def error(self, mistakes: Iterable[Mistake]) -> ConfigurationError:
         """The mistakes as people read them, each once, in the order of the file."""
         ordered = sorted(dict.fromkeys(mistakes), key=lambda mistake: mistake.line)
-        return ConfigurationError([f"{self.path}:{line}: {_prefix(place)}{text}" for line, place, text in ordered])
+        return ConfigurationError([f"{self.path}:{line}: {said(place, text)}" for line, place, text in ordered])
 
 
-def _prefix(place: Place) -> str:
-    return f"{dotted(place)}: " if place else ""
+def said(place: Place, text: str) -> str:
+    return f"{dotted(place)}: {text}" if place else text
 
 
 def dotted(place: Place) -> str:

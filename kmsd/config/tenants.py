@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, InstanceOf, field_validator, model_validator
-
 from kmsd.config.authority import CertificateAuthority
 from kmsd.config.key_service import DeclaredCmk, KeyService
 from kmsd.config.key_service import check as check_cmks
 from kmsd.config.proofs import Credential, Proven, User
+from kmsd.config.reading import After, Before, Section, Surroundings
 from kmsd.config.receivers import Receiver
 from kmsd.config.sizes import CURVE_LENGTHS, LONGEST_KEY, SAFE_ALGORITHMS, Sizes
-from kmsd.config.values import Label, Strict, choice, named, not_empty
+from kmsd.config.values import AT_LEAST_ONE, Label, NotEmpty, at_least, at_most, choice, named
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import DECRYPTING, EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
 from kmsd.domain.declared_keys import Declaration
@@ -34,11 +33,10 @@ from protocol.enums import (
 from protocol.member_names import names_of
 
 Algorithm = Annotated[
-    InstanceOf[CryptographicAlgorithm],
-    BeforeValidator(named("Cryptographic Algorithm", names_of(CryptographicAlgorithm))),
+    CryptographicAlgorithm, Before(named("Cryptographic Algorithm", names_of(CryptographicAlgorithm)))
 ]
-Curve = Annotated[InstanceOf[RecommendedCurve], BeforeValidator(named("Recommended Curve", names_of(RecommendedCurve)))]
-Protection = Annotated[InstanceOf[ProtectionLevel], BeforeValidator(choice(ProtectionLevel))]
+Curve = Annotated[RecommendedCurve, Before(named("Recommended Curve", names_of(RecommendedCurve)))]
+Protection = Annotated[ProtectionLevel, Before(choice(ProtectionLevel))]
 
 
 # Certificates
@@ -78,18 +76,16 @@ def _fingerprint(value: str) -> str:
     return digits
 
 
-class CertificateMatch(Strict):
+class CertificateMatch(Section):
     """What the client's certificate must show: exactly one of the three."""
 
-    common_name: Annotated[str, Field(min_length=1)] | None = None
-    san: Annotated[str, AfterValidator(_san)] | None = None
-    sha256: Annotated[str, AfterValidator(_fingerprint)] | None = None
+    common_name: NotEmpty | None = None
+    san: Annotated[str, After(_san)] | None = None
+    sha256: Annotated[str, After(_fingerprint)] | None = None
 
-    @model_validator(mode="after")
-    def _one(self) -> CertificateMatch:
+    def check(self, around: Surroundings | None) -> None:
         if sum(value is not None for value in (self.common_name, self.san, self.sha256)) != 1:
             raise ValueError("give exactly one of common_name, san, sha256")
-        return self
 
     @property
     def key(self) -> tuple[str, str]:
@@ -107,7 +103,7 @@ class Client(Proven):
     certificate: CertificateMatch
     roles: tuple[Label, ...] = ()
     """Of who shows no user's credential."""
-    users: dict[Label, User] = Field(default_factory=dict)
+    users: dict[Label, User] = field(default_factory=dict)
     """Who shares the certificate, and is told apart by a credential."""
     listener: Receiver | None = None
     """Where it takes Notify and Put, if it does."""
@@ -120,26 +116,26 @@ def _star(value: object) -> object:
     return None if value in ("*", ("*",)) else value
 
 
-class RoleEntry(Strict):
+class RoleEntry(Section):
     """One line of a role: these operations on objects of these types with such names; `*` stands for all."""
 
     operations: Annotated[
         tuple[
-            Annotated[InstanceOf[Operation], BeforeValidator(named("Operation", names_of(Operation)))],
+            Annotated[Operation, Before(named("Operation", names_of(Operation)))],
             ...,
         ]
         | None,
-        BeforeValidator(_star),
+        Before(_star),
     ]
     object_types: Annotated[
         tuple[
-            Annotated[InstanceOf[ObjectType], BeforeValidator(named("Object Type", names_of(ObjectType)))],
+            Annotated[ObjectType, Before(named("Object Type", names_of(ObjectType)))],
             ...,
         ]
         | None,
-        BeforeValidator(_star),
+        Before(_star),
     ] = None
-    names: Annotated[tuple[str, ...] | None, BeforeValidator(_star)] = None
+    names: Annotated[tuple[str, ...] | None, Before(_star)] = None
     """Shell patterns; case matters."""
     own: bool = False
     """Only objects that this client, or this user, has made."""
@@ -157,10 +153,10 @@ class RoleEntry(Strict):
 # Quotas and keys
 
 
-class Quotas(Strict):
+class Quotas(Section):
     """Ceilings of one tenant."""
 
-    objects: Annotated[int, Field(ge=0)] = 1_000_000
+    objects: Annotated[int, at_least(0)] = 1_000_000
     """Managed objects that are not destroyed."""
 
 
@@ -176,7 +172,7 @@ def _usage(value: object) -> object:
     return mask
 
 
-class DeclaredKey(Strict):
+class DeclaredKey(Section):
     """A key that exists after start.
 
     Of a pair, the private key has the declared name and the public key that name with `-public`; each gets
@@ -184,15 +180,14 @@ class DeclaredKey(Strict):
     """
 
     algorithm: Algorithm
-    length: Annotated[int, Field(ge=8, le=LONGEST_KEY)] | None = None
+    length: Annotated[int, at_least(8), at_most(LONGEST_KEY)] | None = None
     """Cryptographic Length in bits."""
     curve: Curve | None = None
-    usage: Annotated[InstanceOf[CryptographicUsageMask], BeforeValidator(_usage)]
+    usage: Annotated[CryptographicUsageMask, Before(_usage)]
     protection: Protection | None = None
     """The tenant's default where it is left out."""
 
-    @model_validator(mode="after")
-    def _size(self) -> DeclaredKey:
+    def check(self, around: Surroundings | None) -> None:
         elliptic = self.algorithm in EC_ALGORITHMS
         if self.algorithm in FIXED_LENGTHS:
             if self.length is not None or self.curve is not None:
@@ -203,7 +198,6 @@ class DeclaredKey(Strict):
             raise ValueError("a key of this algorithm has a length, and no curve")
         if self.curve is not None and self.curve not in MADE_CURVE_LENGTHS:
             raise ValueError("keys on this curve are not offered")
-        return self
 
     @property
     def is_pair(self) -> bool:
@@ -219,8 +213,16 @@ class DeclaredKey(Strict):
 
 # The tenant
 
+Algorithms = dict[Algorithm, Sizes]
 
-class Tenant(Strict):
+
+def _legacy(given: tuple[CryptographicAlgorithm, ...]) -> tuple[CryptographicAlgorithm, ...]:
+    if other := [algorithm for algorithm in given if algorithm not in DECRYPTING]:
+        raise ValueError(f"{other[0].name}: of what is offered, only DES3 needs leave to encrypt")
+    return given
+
+
+class Tenant(Section):
     """One tenant: its own root, policy and clients."""
 
     root: Label = "software"
@@ -228,39 +230,26 @@ class Tenant(Strict):
     default_protection: Protection = ProtectionLevel.SOFTWARE
     hsm: Label | None = None
     """Where HSM keys live; the root's HSM where it is left out."""
-    keeping: Annotated[InstanceOf[Keeping], BeforeValidator(choice(Keeping))] = Keeping.WRAPPED
-    roles: dict[Label, Annotated[tuple[RoleEntry, ...], AfterValidator(not_empty)]] = Field(default_factory=dict)
-    clients: dict[Label, Client] = Field(default_factory=dict)
-    algorithms: dict[Algorithm, Sizes] = Field(default_factory=lambda: dict(SAFE_ALGORITHMS))
-    legacy_encryption: tuple[Algorithm, ...] = ()
+    keeping: Annotated[Keeping, Before(choice(Keeping))] = Keeping.WRAPPED
+    roles: dict[Label, Annotated[tuple[RoleEntry, ...], AT_LEAST_ONE]] = field(default_factory=dict)
+    clients: dict[Label, Client] = field(default_factory=dict)
+    algorithms: Algorithms = field(default_factory=lambda: dict(SAFE_ALGORITHMS))
+    legacy_encryption: Annotated[tuple[Algorithm, ...], After(_legacy)] = ()
     """Those of the algorithms that encrypt though they should only decrypt what is old: DES3."""
     quotas: Quotas = Quotas()
     interop: bool = False
     """Serve the Interop operation, which only test servers have (KMIP 2.1 §6.1.26)."""
-    keys: dict[Label, DeclaredKey] = Field(default_factory=dict)
+    keys: dict[Label, DeclaredKey] = field(default_factory=dict)
     key_service: KeyService = KeyService()
-    cmks: dict[Label, DeclaredCmk] = Field(default_factory=dict)
+    cmks: dict[Label, DeclaredCmk] = field(default_factory=dict)
     certificate_authority: CertificateAuthority | None = None
     trust_anchors: tuple[Label, ...] = ()
     """Names of the tenant's certificates at which a chain that Validate is given may end, beside its authority's."""
 
-    @field_validator("legacy_encryption")
-    @classmethod
-    def _legacy(cls, given: tuple[CryptographicAlgorithm, ...]) -> tuple[CryptographicAlgorithm, ...]:
-        if other := [algorithm for algorithm in given if algorithm not in DECRYPTING]:
-            raise ValueError(f"{other[0].name}: of what is offered, only DES3 needs leave to encrypt")
-        return given
-
-    @model_validator(mode="after")
-    def _legacy_is_allowed(self) -> Tenant:
+    def check(self, around: Surroundings | None) -> None:
         if not set(self.legacy_encryption) <= set(self.algorithms):
             raise ValueError("legacy_encryption names an algorithm that is not in `algorithms`")
-        return self
-
-    @model_validator(mode="after")
-    def _cmks(self) -> Tenant:
         check_cmks(self.cmks, self.key_service.rules)
-        return self
 
     @property
     def declarations(self) -> dict[str, Declaration]:

@@ -1,8 +1,7 @@
 """The small values of the configuration: durations, sizes, names of KMIP, files, secrets.
 
-Each is an annotated type whose validator raises ValueError with words for the person who edits the file. What
-needs the surroundings (relative paths, credentials, files that must exist) is checked only when the loader
-passes a `Surroundings` as the validation context; values built in code are taken as they are.
+Each is an annotated type whose steps raise ValueError with words for the person who edits the file. What needs the
+surroundings (relative paths, credentials, files that must exist) is checked only when the loader passes them.
 """
 
 from __future__ import annotations
@@ -11,39 +10,18 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cryptography import x509
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, ValidationInfo
 
 from kmsd.config.passwords import PasswordHash
+from kmsd.config.reading import After, Before, Surroundings
 from kmsd.config.secrets import SecretFile
 from protocol.member_names import Member
 
 ELSEWHERE = "a secret never stands in this file: put it in a credential file and write {credential: NAME}"
-
-
-class Strict(BaseModel):
-    """Base of every section: no unknown options, no guessing of types, no change after loading."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where the file stands: `base` for relative paths, the credential directory and whether its files need a
-    private mode."""
-
-    base: Path
-    credentials: Path | None
-    private: bool = True
-
-
-def surroundings(info: ValidationInfo) -> Surroundings | None:
-    return info.context if isinstance(info.context, Surroundings) else None
 
 
 # Durations and sizes
@@ -72,15 +50,42 @@ def parse_size(value: object) -> object:
     return int(match[1]) * _BYTES[match[2]]
 
 
-def not_empty(value: tuple[object, ...]) -> tuple[object, ...]:
-    # Pydantic's own min_length counts only the items that are valid, and would report a second mistake.
-    if not value:
-        raise ValueError("at least one needed")
-    return value
+Duration = Annotated[float, Before(parse_duration)]
+Size = Annotated[int, Before(parse_size)]
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size)]
+# Bounds
+
+
+def _unless(sound: Callable[[Any], bool], text: str) -> After:
+    """A step that takes the value as it is where it is sound."""
+
+    def check(value: object) -> object:
+        if not sound(value):
+            raise ValueError(text)
+        return value
+
+    return After(check)
+
+
+def at_least(least: int) -> After:
+    return _unless(lambda number: number >= least, f"must be at least {least}")
+
+
+def at_most(most: int) -> After:
+    return _unless(lambda number: number <= most, f"must be at most {most}")
+
+
+def more_than(bound: int) -> After:
+    return _unless(lambda number: number > bound, f"must be more than {bound}")
+
+
+def at_most_long(most: int) -> After:
+    return _unless(lambda text: len(text) <= most, f"at most {most} characters")
+
+
+AT_LEAST_ONE = _unless(bool, "at least one needed")
+NotEmpty = Annotated[str, _unless(bool, "must not be empty")]
 
 
 # Names
@@ -97,7 +102,7 @@ def check_name(value: str) -> str:
     return value
 
 
-Label = Annotated[str, AfterValidator(check_name)]
+Label = Annotated[str, After(check_name)]
 """A name given in the configuration: of a tenant, client, role, HSM, key or credential."""
 
 
@@ -153,9 +158,8 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def resolve(value: object, info: ValidationInfo) -> object:
+def resolve(value: object, around: Surroundings | None) -> object:
     """A path; a relative one starts at the configuration file's directory."""
-    around = surroundings(info)
     if isinstance(value, str):
         value = _path(value)
     if isinstance(value, Path) and around is not None:
@@ -174,8 +178,8 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def check_readable(path: Path, info: ValidationInfo) -> Path:
-    if surroundings(info) is not None:
+def check_readable(path: Path, around: Surroundings | None) -> Path:
+    if around is not None:
         if not _exists(path):
             raise ValueError(f"{path}: no such file")
         if not path.is_file():
@@ -185,9 +189,9 @@ def check_readable(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
-def check_certificates(path: Path, info: ValidationInfo) -> Path:
-    check_readable(path, info)
-    if surroundings(info) is not None:
+def check_certificates(path: Path, around: Surroundings | None) -> Path:
+    check_readable(path, around)
+    if around is not None:
         try:
             x509.load_pem_x509_certificates(path.read_bytes())
         except ValueError:
@@ -195,15 +199,15 @@ def check_certificates(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
-AnyPath = Annotated[Path, BeforeValidator(resolve)]
-ReadablePath = Annotated[AnyPath, AfterValidator(check_readable)]
-CertificatePath = Annotated[AnyPath, AfterValidator(check_certificates)]
+AnyPath = Annotated[Path, Before(resolve, placed=True)]
+ReadablePath = Annotated[AnyPath, After(check_readable, placed=True)]
+CertificatePath = Annotated[AnyPath, After(check_certificates, placed=True)]
 
 
 # Secrets
 
 
-def credential(value: object, info: ValidationInfo) -> SecretFile:
+def credential(value: object, around: Surroundings | None) -> SecretFile:
     """`{credential: NAME}` to the file of that name in the credential directory."""
     if isinstance(value, SecretFile):
         return value
@@ -212,7 +216,6 @@ def credential(value: object, info: ValidationInfo) -> SecretFile:
     name = value["credential"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("expected the name of a file in the credential directory")
-    around = surroundings(info)
     if around is None or around.credentials is None:
         raise ValueError(f"credential {name!r}: set credentials.directory, or $CREDENTIALS_DIRECTORY as systemd does")
     file = SecretFile(around.credentials / name, private=around.private)
@@ -222,39 +225,38 @@ def credential(value: object, info: ValidationInfo) -> SecretFile:
     return file
 
 
-def secret_file(value: object, info: ValidationInfo) -> SecretFile:
+def secret_file(value: object, around: Surroundings | None) -> SecretFile:
     """A credential, or the path of a file that only its owner can read."""
     if isinstance(value, str):
         if "-----BEGIN" in value:
             raise ValueError(ELSEWHERE)
-        around = surroundings(info)
         file = SecretFile(_path(value) if around is None else around.base / _path(value))
         if around is not None:
             file.check()
         return file
-    return credential(value, info)
+    return credential(value, around)
 
 
-def password(value: object, info: ValidationInfo) -> PasswordHash:
+def password(value: object, around: Surroundings | None) -> PasswordHash:
     """A PHC string, in place or in a credential file."""
     if isinstance(value, PasswordHash):
         return value
     if isinstance(value, str):
         return PasswordHash(value)
-    return PasswordHash(credential(value, info).read().text())
+    return PasswordHash(credential(value, around).read().text())
 
 
-def holding(parse: Callable[[SecretFile], object]) -> Callable[[SecretFile, ValidationInfo], SecretFile]:
+def holding(parse: Callable[[SecretFile], object]) -> Callable[[SecretFile, Surroundings | None], SecretFile]:
     """A validator that the file holds what `parse` reads."""
 
-    def check(file: SecretFile, info: ValidationInfo) -> SecretFile:
-        if surroundings(info) is not None:
+    def check(file: SecretFile, around: Surroundings | None) -> SecretFile:
+        if around is not None:
             parse(file)
         return file
 
     return check
 
 
-Credential = Annotated[InstanceOf[SecretFile], BeforeValidator(credential)]
-SecretPath = Annotated[InstanceOf[SecretFile], BeforeValidator(secret_file)]
-Password = Annotated[InstanceOf[PasswordHash], BeforeValidator(password)]
+Credential = Annotated[SecretFile, Before(credential, placed=True)]
+SecretPath = Annotated[SecretFile, Before(secret_file, placed=True)]
+Password = Annotated[PasswordHash, Before(password, placed=True)]

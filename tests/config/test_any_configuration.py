@@ -23,7 +23,9 @@ tenants:
     hsm: main
     keeping: resident
     roles: {all: [{operations: "*", object_types: [SymmetricKey], names: ["a*"]}]}
-    clients: {app: {certificate: {common_name: app}, username: me, password: x, roles: [all]}}
+    clients:
+      app: {certificate: {common_name: app}, username: me, password: x, roles: [all]}
+      two: {certificate: {common_name: two}, listener: {host: a, ca: [ca.pem], version: "2.1", operations: [Put]}}
     algorithms: {AES: [256, 128-256], EC: [P_256]}
     quotas: {objects: 10}
     keys: {k: {algorithm: AES, length: 256, usage: [Encrypt], protection: HSM}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from kmsd.config.settings import Settings
 from protocol.enums import Operation
 from protocol.versions import V1_4, V2_1
@@ -74,6 +76,14 @@ def test_what_is_wrong_with_a_listener(mistakes_of: MistakesOf) -> None:
         f"{LINES + 4}: {listener}.version: expected one of 1.0, 1.1, 1.2, 1.3, 1.4, 2.0, 2.1",
         f"{LINES + 4}: tenants.acme.clients.app.listener.operations[0]: 'Get' is no KMIP Operation",
         f"{LINES + 8}: tenants.acme.clients.two.listener: certificate and private_key go together",
+    ]
+
+
+@pytest.mark.parametrize("version", ["2", "{major: 2}", "[2.1]", "null"])
+def test_a_version_is_one_of_the_known_ones(mistakes_of: MistakesOf, version: str) -> None:
+    app = f"{{certificate: {{common_name: app}}, listener: {{host: a, ca: [ca.pem], version: {version}}}}}"
+    assert mistakes_of(f"{START}      app: {app}\n") == [
+        f"{LINES + 1}: tenants.acme.clients.app.listener.version: expected one of 1.0, 1.1, 1.2, 1.3, 1.4, 2.0, 2.1"
     ]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from kmsd.config.reading import Wrong, read
 from kmsd.config.tenants import Tenant
 from kmsd.domain.key_rules import KeyRules
 from kmsd.domain.objects import ProtectionLevel
@@ -17,7 +17,7 @@ DAY = 86400
 
 
 def tenant(**values: Any) -> Tenant:
-    return Tenant.model_validate(values)
+    return read(Tenant, values)
 
 
 def test_a_tenant_that_says_nothing_has_the_usual_rules() -> None:
@@ -74,23 +74,23 @@ def test_rotation(written: str, seconds: int) -> None:
     ("cmk", "message"),
     [
         ({"spec": "AES_512"}, "no key specification"),
-        ({"usage": "SIGN/VERIFY"}, r"cmks\.app\n.*the usage of AES_256"),
+        ({"usage": "SIGN/VERIFY"}, r"cmks\.app: .*the usage of AES_256"),
         ({"usage": "PAINT"}, "usage"),
         ({"origin": "elsewhere"}, "origin"),
-        ({"rotation": "6d"}, r"cmks\.app\n.*the rotation interval is 7 to 730 days"),
-        ({"rotation": "731d"}, r"cmks\.app\n.*the rotation interval is 7 to 730 days"),
-        ({"spec": "RSA_2048", "rotation": "30d"}, r"cmks\.app\n.*only symmetric keys"),
-        ({"origin": "EXTERNAL", "rotation": "30d"}, r"cmks\.app\n.*only symmetric keys"),
+        ({"rotation": "6d"}, r"cmks\.app: .*the rotation interval is 7 to 730 days"),
+        ({"rotation": "731d"}, r"cmks\.app: .*the rotation interval is 7 to 730 days"),
+        ({"spec": "RSA_2048", "rotation": "30d"}, r"cmks\.app: .*only symmetric keys"),
+        ({"origin": "EXTERNAL", "rotation": "30d"}, r"cmks\.app: .*only symmetric keys"),
         ({"aliases": ("ä",)}, "an alias is"),
         ({"aliases": ("acs/oss",)}, "reserved"),
-        ({"aliases": ("other",)}, r"cmks\.app\n.*alias/other is declared for other as well"),
-        ({"tags": {"acs:x": ""}}, r"cmks\.app\n.*the key of a tag"),
-        ({"description": "x" * 8193}, r"cmks\.app\n.*a description has"),
+        ({"aliases": ("other",)}, r"cmks\.app: .*alias/other is declared for other as well"),
+        ({"tags": {"acs:x": ""}}, r"cmks\.app: .*the key of a tag"),
+        ({"description": "x" * 8193}, r"cmks\.app: .*a description has"),
         ({"colour": "red"}, "colour"),
     ],
 )
 def test_what_is_wrong_with_a_declared_cmk_is_said(cmk: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(Wrong, match=message):
         tenant(cmks={"other": {}, "app": cmk})
 
 
@@ -122,5 +122,5 @@ tenants:
     ],
 )
 def test_rules_that_contradict_each_other(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(Wrong):
         tenant(key_service=wrong)

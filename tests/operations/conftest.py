@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trio
 
+from kmsd.config.reading import read
 from kmsd.config.tenants import ClientDirectory, KnownClient
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto.sealing import Sealer, new_data_key
@@ -51,7 +52,7 @@ def tenant_settings(**changes: Any) -> TenantSettings:
             "reader": {"certificate": {"common_name": "reader"}, "roles": ("reader",)},
         },
     }
-    return TenantSettings.model_validate({**values, **changes})
+    return read(TenantSettings, {**values, **changes})
 
 
 class Refused(AssertionError):

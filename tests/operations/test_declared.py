@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 
+from kmsd.config.reading import read
 from kmsd.config.tenants import DeclaredKey
 from kmsd.domain.declared_keys import Kind
 from kmsd.operations.declarations import apply_declared
@@ -23,7 +24,7 @@ KEYS: dict[str, Any] = {
 
 
 async def declare(server: Server) -> None:
-    keys = {key: DeclaredKey.model_validate(value) for key, value in KEYS.items()}
+    keys = {key: read(DeclaredKey, value) for key, value in KEYS.items()}
     await apply_declared(server.services, {"acme": tenant_settings(keys=keys)})
 
 
@@ -66,7 +67,7 @@ MADE: dict[str, dict[str, Any]] = {
 
 def compared(server: Server, keys: dict[str, Any]) -> dict[str, list[tuple[str, str, str]]]:
     """By key that cannot be as it is declared: what differs."""
-    settings = tenant_settings(keys={key: DeclaredKey.model_validate(value) for key, value in keys.items()})
+    settings = tenant_settings(keys={key: read(DeclaredKey, value) for key, value in keys.items()})
     found = compare_keys(server.store, "acme", settings)
     assert all((d.kind is Kind.IMPOSSIBLE) == bool(d.changes) for d in found)
     return {d.name: [(c.field, c.before, c.after) for c in d.changes] for d in found if d.changes}
@@ -95,14 +96,14 @@ async def test_what_differs_from_a_key_that_is_made_is_said_and_the_key_stays(
 ) -> None:
     algorithms = {"AES": "*", "RSA": "*", "ECDSA": "*", "HMAC_SHA256": "*", "Ed25519": "*"}
     settings = tenant_settings(
-        algorithms=algorithms, keys={key: DeclaredKey.model_validate(value) for key, value in MADE.items()}
+        algorithms=algorithms, keys={key: read(DeclaredKey, value) for key, value in MADE.items()}
     )
     server.change("acme", settings)
     await apply_declared(server.services, {"acme": settings})
     assert compared(server, MADE) == {}
     changed = {**MADE, name: {**MADE[name], **edited}}
     assert compared(server, changed) == ({name: differs} if differs else {})
-    again = tenant_settings(keys={key: DeclaredKey.model_validate(value) for key, value in changed.items()})
+    again = tenant_settings(keys={key: read(DeclaredKey, value) for key, value in changed.items()})
     with structlog.testing.capture_logs() as log:
         await apply_declared(server.services, {"acme": again})
     said = [entry for entry in log if entry["event"] == "declared key stays as it is"]

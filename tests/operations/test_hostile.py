@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,7 +216,7 @@ async def test_a_certificate_that_nobody_knows_is_refused_and_audited(server: Se
 
 async def test_a_wrong_password_is_audited_under_the_client_of_the_certificate(server: Server) -> None:
     client = server.settings["acme"].clients["app"]
-    secured = client.model_copy(update={"password": PasswordHash(hash_password(b"right"))})
+    secured = replace(client, password=PasswordHash(hash_password(b"right")))
     peer = Peer(KnownClient(Identity("acme", "app", client.roles), secured), "192.0.2.1:1")
     for password, refused in ((None, True), ("wrong", True), ("right", False)):
         credential = Credential(

@@ -13,6 +13,7 @@ import trio.testing
 import trustme
 
 from kmsd.config.passwords import hash_password
+from kmsd.config.reading import read
 from kmsd.config.tenants import ClientDirectory, KnownClient, Tenant
 from kmsd.domain.errors import KmsError
 from kmsd.domain.identity import Identity
@@ -185,7 +186,7 @@ def test_a_certificate_of_two_clients_is_refused_and_both_are_named() -> None:
         "one": {"certificate": {"common_name": "one"}, "roles": ("all",)},
         "two": {"certificate": {"san": "DNS:two.example"}, "roles": ("all",)},
     }
-    settings = Tenant.model_validate({"roles": {"all": ({"operations": "*"},)}, "clients": clients})
+    settings = read(Tenant, {"roles": {"all": ({"operations": "*"},)}, "clients": clients})
     peers = Peers(ClientDirectory({"acme": settings}), {}, Tickets(lifetime=60, per_client=1))
     certificate = trustme.CA().issue_cert("two.example", common_name="one")
     der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())

@@ -157,7 +157,7 @@ async def test_nothing_begins_for_an_owner_that_is_gone(nursery: trio.Nursery) -
 
 async def test_who_goes_on_listening_misses_nothing_and_who_does_not_is_told_nothing() -> None:
     def listening(client: str, port: int = 5696) -> Listening:
-        receiver = Receiver.model_construct(host="192.0.2.1", port=port, ca=(Path("ca.pem"),))
+        receiver = Receiver(host="192.0.2.1", port=port, ca=(Path("ca.pem"),))
         return Listening(Identity("acme", client, ()), Grants(()), receiver)
 
     stays, moves, goes = listening("stays"), listening("moves"), listening("goes")

@@ -6,7 +6,7 @@ import contextlib
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pytest
@@ -395,7 +395,7 @@ async def test_without_a_trusted_certificate_there_is_no_service_and_the_log_say
 async def test_half_open_handshakes_do_not_delay_others_and_end_at_their_deadline(
     serve: Serve, client_stream: Connect
 ) -> None:
-    daemon = await serve(LIMITS.model_copy(update={"handshake_timeout": 0.5}))
+    daemon = await serve(replace(LIMITS, handshake_timeout=0.5))
     silent = [await trio.open_tcp_stream(*daemon.address) for _ in range(20)]
     await silent[0].send_all(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a ClientHello
     async with await client_stream(daemon.address) as client:
@@ -409,7 +409,7 @@ async def test_half_open_handshakes_do_not_delay_others_and_end_at_their_deadlin
 async def test_a_client_that_does_not_read_does_not_delay_others_and_is_given_up(
     serve: Serve, client_stream: Connect, log: list[dict[str, object]]
 ) -> None:
-    daemon = await serve(LIMITS.model_copy(update={"message_timeout": 0.5}))
+    daemon = await serve(replace(LIMITS, message_timeout=0.5))
     deaf = await client_stream(daemon.address)
     await deaf.send_all(request(b"large"))
     async with await client_stream(daemon.address) as client:
