@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from kmsd import __version__
 from kmsd.cli.standard_output import say_what_fails
 
 
@@ -72,15 +73,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, row.summary) for name, row in self._rows.items() if not row.hidden])
 
 
-def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version  # noqa: PLC0415 (30 ms that only this option needs)
-
-        click.echo(f"kmsd {version('kmsd')}")
-        ctx.exit()
-
-
 @click.group(cls=LazyGroup, rows=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say the version.")
+@click.version_option(__version__, message="kmsd %(version)s", help="Say the version.")
 def main() -> None:
     """kmsd: a multi-tenant key management daemon that speaks KMIP."""

@@ -6,7 +6,6 @@ surroundings (relative paths, credentials, files that must exist) is checked onl
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -113,6 +112,8 @@ def _spelling(name: str) -> str:
 
 def closest(name: str, known: Mapping[str, object]) -> str:
     """`, did you mean X?`, or nothing."""
+    import difflib  # noqa: PLC0415 (200 KiB that only a mistake needs)
+
     lower = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name.lower(), lower, 1, 0.7)
     return f", did you mean {lower[found[0]]}?" if found else ""

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from contextlib import closing as closing_at_end
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 import trio
 
+from kmsd import __version__
 from kmsd.config.settings import Settings
 from kmsd.crypto.errors import CryptoError
 from kmsd.operations import orphans
@@ -78,7 +78,7 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
             tickets=Tickets(lifetime=limits.ticket_lifetime, per_client=limits.tickets),
             attempts=Attempts(limits.wrong_credentials, limits.credential_wait),
             crypto_limiter=trio.CapacityLimiter(_CRYPTO_THREADS),
-            information=ServerInformation("kmsd", version("kmsd"), https=_has_https(settings)),
+            information=ServerInformation("kmsd", __version__, https=_has_https(settings)),
         )
         tenancies.serve(settings)
         peers = make_peers(settings, services, services.tenants)
