@@ -13,9 +13,8 @@ import trio
 from kmsd.cli.standard_output import OutputFailed
 from kmsd.config.loader import load_with_source
 from kmsd.config.source import ConfigurationError, Source
-from kmsd.operations.declared import DeclarationError
 from kmsd.server import app, logs
-from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError
+from kmsd.server.errors import PIN_REFUSED, START_ERRORS, PinError, problems_of
 
 _KNOWN = (*START_ERRORS, OutputFailed)
 """What is told without a traceback."""
@@ -65,8 +64,8 @@ def _causes(error: Exception) -> Iterator[Exception]:
 
 
 def _lines(cause: Exception, source: Source) -> list[str]:
-    if isinstance(cause, DeclarationError):
-        return source.error(source.mistake(*problem) for problem in cause.problems).mistakes
+    if problems := problems_of(cause):
+        return source.error(source.mistake(*problem) for problem in problems).mistakes
     return [str(cause)]
 
 

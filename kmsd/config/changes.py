@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from kmsd.config.reading import Problem, Section
+from kmsd.config.reading import Section
 from kmsd.config.settings import Settings
-from kmsd.config.source import Place
+from kmsd.config.source import Place, Problem
 
 _AT_START = "takes effect at a restart only"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from kmsd.config.reading import After, Before, Problem, Section, Surroundings, Wrong
+from kmsd.config.reading import After, Before, Section, Surroundings, Wrong
+from kmsd.config.source import Problem
 from kmsd.config.values import Duration, Label, at_least, at_most, choice
 from kmsd.domain import key_changes
 from kmsd.domain.cmk import ALIAS_PREFIX, DAY, Cmk, Origin

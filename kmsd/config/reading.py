@@ -18,10 +18,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
-from kmsd.config.source import Place, said
-
-Problem = tuple[Place, str]
-"""What is wrong with a value, at a place in it."""
+from kmsd.config.source import Problem, said
 
 Read = Callable[[Any, "Surroundings | None"], Any]
 """From what stands in the file to the value. Raises ValueError: Wrong, where mistakes have places in it."""
@@ -47,7 +44,7 @@ class Wrong(ValueError):
         super().__init__("\n".join(said(place, text) for place, text in self.problems))
 
 
-def problems_of(error: ValueError) -> tuple[Problem, ...]:
+def _problems_of(error: ValueError) -> tuple[Problem, ...]:
     return error.problems if isinstance(error, Wrong) else (((), str(error)),)
 
 
@@ -105,7 +102,7 @@ def read(kind: type[SomeSection], value: object, around: Surroundings | None = N
     try:
         section: SomeSection = reader(annotation)(value, around)
     except ValueError as error:
-        raise Wrong(problems_of(error)) from None
+        raise Wrong(_problems_of(error)) from None
     return section
 
 
@@ -129,7 +126,7 @@ class _Parts:
         try:
             return read(value, self.around)
         except ValueError as error:
-            self.problems += [((part, *place), text) for place, text in problems_of(error)]
+            self.problems += [((part, *place), text) for place, text in _problems_of(error)]
         return None
 
     def end(self) -> None:

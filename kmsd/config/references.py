@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kmsd.config.reading import Problem, SomeSection, Wrong, read, reader
+from kmsd.config.reading import SomeSection, Wrong, read, reader
 from kmsd.config.sizes import SAFE_ALGORITHMS, AllowedSizes
-from kmsd.config.source import Place
+from kmsd.config.source import Place, Problem
 from kmsd.config.tenants import Algorithms, CertificateMatch, DeclaredKey
 from kmsd.config.values import closest
 

@@ -10,6 +10,9 @@ from typing import NamedTuple
 Place = tuple[str | int, ...]
 """The keys and list positions that lead to a value: ("tenants", "acme", "clients", "app")."""
 
+Problem = tuple[Place, str]
+"""What is wrong with a value, and where it stands in the one that is looked at."""
+
 
 class ConfigurationError(Exception):
     """The mistakes of a configuration, one line each, in the order of the file."""

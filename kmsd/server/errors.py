@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kmsd.config.source import Place
+from collections.abc import Sequence
+
+from kmsd.config.source import Place, Problem
 from kmsd.operations.declared import DeclarationError
 from kmsd.server.tls import TLSConfigurationError
 from kmsd.storage.errors import StoreError
@@ -22,5 +24,11 @@ class PinError(StartError):
 
 PIN_REFUSED = 78
 """Exit code; the unit file has it in RestartPreventExitStatus, so that no restart locks the token."""
+
+
+def problems_of(cause: Exception) -> Sequence[Problem]:
+    """What is wrong in the configuration, with its places; nothing where the cause lies elsewhere."""
+    return cause.problems if isinstance(cause, DeclarationError) else ()
+
 
 START_ERRORS = (StartError, DeclarationError, StoreError, TLSConfigurationError, OSError)

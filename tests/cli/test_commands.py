@@ -36,7 +36,7 @@ def test_help_imports_no_command() -> None:
         "import sys\n"
         "from kmsd.cli import main\n"
         "main(['--help'], standalone_mode=False)\n"
-        "print([m for m in ('trio', 'sqlalchemy', 'pydantic', 'cryptography') if m in sys.modules])\n"
+        "print([m for m in ('trio', 'sqlalchemy', 'yaml', 'cryptography') if m in sys.modules])\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
