@@ -57,6 +57,8 @@ async def serve(path: Path, settings: Settings, ready: Callable[[], None]) -> No
     Raises StartError, DeclarationError, StoreError, TLSConfigurationError, OSError for what keeps the daemon from
     starting.
     """
+    # Modules stay: no collection from here on looks through all that they hold, which takes 30 ms each time.
+    gc.freeze()
     with ExitStack() as closing:
         store = closing.enter_context(Store.open(settings.store.sqlite))
         presence = closing.enter_context(closing_at_end(store.presence()))
