@@ -160,15 +160,17 @@ class Quotas(Section):
     """Managed objects that are not destroyed."""
 
 
+_usage_named = named("Cryptographic Usage", names_of(CryptographicUsageMask))
+
+
 def _usage(value: object) -> object:
     if isinstance(value, CryptographicUsageMask):
         return value
     if not isinstance(value, tuple) or not value:
         raise ValueError("expected a list of usages, such as [Encrypt, Decrypt]")
     mask = CryptographicUsageMask(0)
-    parse = named("Cryptographic Usage", names_of(CryptographicUsageMask))
     for name in value:
-        mask |= parse(name)
+        mask |= _usage_named(name)
     return mask
 
 
