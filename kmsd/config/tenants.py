@@ -113,6 +113,9 @@ class Client(Proven):
 
 
 def _star(value: object) -> object:
+    if value is None:
+        # A name without a value says nothing, and so must not stand for everything.
+        raise ValueError('expected a list, or "*" for all')
     return None if value in ("*", ("*",)) else value
 
 

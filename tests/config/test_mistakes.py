@@ -62,6 +62,14 @@ APP = "clients: {app: {certificate: {common_name: app}, %s}}"
             ],
         ),
         (
+            # What is left empty is not all there is.
+            "{roles: {all: [{operations: , object_types: , names: }]}}",
+            [
+                f'.roles.all[0].{option}: expected a list, or "*" for all'
+                for option in ("operations", "object_types", "names")
+            ],
+        ),
+        (
             "{roles: {all: [{operations: [5, Gett]}]}}",
             [
                 ".roles.all[0].operations[0]: expected the name of a KMIP Operation",
