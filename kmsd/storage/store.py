@@ -18,6 +18,7 @@ from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
 from kmsd.storage import statements as sql
 from kmsd.storage.cache import ObjectCache
+from kmsd.storage.checkpointer import Checkpointer
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
 from kmsd.storage.presence import Presence
@@ -75,7 +76,7 @@ class Store:
         migrate(path)
         self._lock = FileLock(path)
         self._connection = connect(path)
-        self._checkpointer = connect(path)
+        self._checkpointer = Checkpointer(path)
         self._transactions = Transactions(self._connection, self._lock)
         self._cache = ObjectCache(cached_objects)
         self._writer = Writer(self._transactions, self._checkpointer, self._cache.drop)

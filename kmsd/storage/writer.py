@@ -12,20 +12,17 @@ thread, so that a slow disk delays only those who wait for it.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import outcome
-import structlog
 import trio
 
+from kmsd.storage.checkpointer import Checkpointer
 from kmsd.storage.errors import StoreBusyError, StoreClosedError
 from kmsd.storage.transaction import Outcomes, Transactions, Unit, failure
-
-log = structlog.get_logger(__name__)
 
 WAITING_LIMIT = 1024
 """Units that may wait; a commit beyond waits for its place, and may still be cancelled there."""
@@ -35,8 +32,9 @@ QUICK_SECONDS = 0.003
 PROBE_GROUPS = 64
 """After so many commits in threads one is tried on the loop again: in a thread the wait for the interpreter's
 lock is measured as well, and looks like a slow disk."""
-CHECKPOINT_ROWS = 8000
-"""Changed rows after which the write-ahead log is brought into the file, some 16 to 32 MiB of log."""
+CHECKPOINT_ROWS = 16_000
+"""Changed rows after which the write-ahead log is brought into the file, some 32 MiB of log. A page that changes again
+and again is written there once."""
 LONGEST_LOG_PAGES = 16384
 """Pages of 4 KiB after which commits pause once, so that the log starts anew."""
 
@@ -52,7 +50,7 @@ class Writer:
     def __init__(
         self,
         transactions: Transactions,
-        checkpointer: sqlite3.Connection,
+        checkpointer: Checkpointer,
         forget: Callable[[Iterable[tuple[str, str]]], None],
     ) -> None:
         """`forget` is told which objects units change, by tenant and identifier, before the commit and after it."""
@@ -65,7 +63,6 @@ class Writer:
         self._limiter = trio.CapacityLimiter(1)
         self._running = False
         self._accepting = False
-        self._checkpoint_limiter = trio.CapacityLimiter(1)
         self._checkpointed = 0
         self._much = trio.Event()
         self._settle = False
@@ -98,7 +95,7 @@ class Writer:
         while True:
             await self._much.wait()
             self._much = trio.Event()
-            pages = await trio.to_thread.run_sync(self.checkpoint, limiter=self._checkpoint_limiter)
+            pages = await self._checkpointer.checkpoint_beside()
             # The log starts anew only when all of it is in the file at the start of a transaction. A pause between
             # commits is enough for that; where there is none, the log grows until the writer makes one.
             self._settle = pages > LONGEST_LOG_PAGES
@@ -141,7 +138,7 @@ class Writer:
         if self._settle:
             self._settle = False
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self.checkpoint, limiter=self._limiter)
+                await trio.to_thread.run_sync(self._checkpointer.checkpoint, limiter=self._limiter)
         elif self._transactions.changed_rows - self._checkpointed > CHECKPOINT_ROWS:
             self._checkpointed = self._transactions.changed_rows
             self._much.set()
@@ -186,16 +183,3 @@ class Writer:
         if inline:
             # Others run, and hand over what they have, before the next group is taken.
             await trio.lowlevel.checkpoint()
-
-    def checkpoint(self) -> int:
-        """Bring into the file what of the log no reader needs any more, and return the length of the log in pages.
-
-        Blocks, but not other writers.
-        """
-        try:
-            _, pages, _ = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.OperationalError as error:
-            # Nothing is lost: the log keeps what is not in the file. Reads go on even with a full disk.
-            log.warning("checkpoint failed", error=str(error))
-            return 0
-        return int(pages)
