@@ -59,7 +59,9 @@ VERSION = compiled(select(objects.c.version).where(_THIS), "uid", "tenant")
 LOCK = compiled(select(objects.c.id, objects.c.version).where(_THIS), "uid", "tenant")
 UID_TAKEN = compiled(select(objects.c.id).where(_THIS), "uid", "tenant")
 INSERT_OBJECT = compiled(
-    insert(objects).values({name: bindparam(name) for name in (*ObjectRow._fields, "kind")}),
+    sqlite.insert(objects)
+    .values({name: bindparam(name) for name in (*ObjectRow._fields, "kind")})
+    .on_conflict_do_nothing(),
     *ObjectRow._fields,
     "kind",
 )

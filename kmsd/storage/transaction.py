@@ -25,6 +25,7 @@ from kmsd.storage.rows import Entry, digest_of
 Outcomes = list[Exception | None]
 _PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
+_CACHE_KIB = 8192
 KNOWN_KINDS = 1024
 """Kinds whose row ids are kept in memory; they never change."""
 
@@ -64,6 +65,8 @@ class Transactions:
         self._kinds: dict[tuple[str, frozenset[Term]], int] = {}
         # Waiting is done here, where it can be bounded, and never in SQLite on the event loop.
         connection.execute("PRAGMA busy_timeout=0")
+        # The pages of the index that new objects go to.
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     @property
     def changed_rows(self) -> int:
@@ -121,11 +124,10 @@ class Transactions:
             for unit in units:
                 if unit.inserts or unit.changes:
                     try:
-                        identities = self._check(unit)
+                        self._apply(unit, self._check(unit), terms)
                     except (ConflictError, DuplicateNameError) as refusal:
                         outcomes.append(refusal)
                         continue
-                    self._apply(unit, identities, terms)
                 records += unit.records
                 outcomes.append(None)
             if terms:
@@ -202,8 +204,10 @@ class Transactions:
             identities.append(found[0])
             released |= {(before.tenant, name) for name in change.before.names - change.after.names}
             claims += [(before.tenant, name) for name in change.after.names - change.before.names]
+        # A single object finds out by itself that it exists.
+        alone = len(unit.inserts) == 1 and not unit.changes
         for row, _, names in unit.inserts:
-            if execute(sql.UID_TAKEN.sql, (row.uid, row.tenant)).fetchone():
+            if not alone and execute(sql.UID_TAKEN.sql, (row.uid, row.tenant)).fetchone():
                 raise ConflictError(f"{row.uid!r} exists")
             if names:
                 claims += [(row.tenant, name) for name in names]
@@ -223,7 +227,10 @@ class Transactions:
             gone = change.before.names - change.after.names
             executemany(sql.DELETE_NAME.sql, [(tenant, name) for name in gone])
         for entry in unit.inserts:
-            row_id = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry))).lastrowid
+            inserted = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry)))
+            if not inserted.rowcount:
+                raise ConflictError(f"{entry.row.uid!r} exists")
+            row_id = inserted.lastrowid
             new_terms += _term_rows(entry, row_id)
             if entry.names:
                 executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])
