@@ -11,10 +11,12 @@ from protocol.attribute_items import (
     ATTRIBUTE_HEAD,
     NAME_HEAD,
     VENDOR_HEAD,
+    attribute_of,
     joined,
     name_of_tag,
     read_item,
     read_text,
+    read_vendor,
     tag_of_name,
     utf8,
     vendor_and_name,
@@ -50,25 +52,6 @@ _TEMPLATE_NAME_HEAD: Final = Tag.NAME << 8 | STRUCTURE
 _ATTRIBUTES_HEAD: Final = Tag.ATTRIBUTES << 8 | STRUCTURE
 _REFERENCE_HEAD: Final = Tag.ATTRIBUTE_REFERENCE << 8
 
-_new = object.__new__
-
-
-class _Blank:
-    """An Attribute while it is being filled: same slots, not frozen, which is three times as fast to make."""
-
-    __slots__ = ("index", "name", "value", "vendor")
-
-
-def _attribute(name: str, value: Any, index: int | None, vendor: str | None) -> Attribute:
-    made: Any = _new(_Blank)
-    made.name = name
-    made.value = value
-    made.index = index
-    made.vendor = vendor
-    made.__class__ = Attribute
-    attribute: Attribute = made
-    return attribute
-
 
 class _Known:
     """How one attribute's value is read and written in one version; compiled at first use."""
@@ -89,12 +72,22 @@ class _Known:
         return self.write(value, out)
 
 
+NUMBERS: Final = 512
+"""How many attributes that are a number are remembered per version."""
+
+
 @dataclass(slots=True)
 class _Codec(ABC):
-    """What both forms have in common; `known` is by name."""
+    """What both forms have in common; `known` is by name.
+
+    `numbers` has the attributes whose value is one number (an enumeration, a mask, a date) by the bytes of their item:
+    most requests have the same few. Safe, as attributes are immutable and a number is no secret; names, texts and
+    byte strings are not kept. Full, it begins anew.
+    """
 
     version: ProtocolVersion
     known: dict[str, _Known] = field(default_factory=dict)
+    numbers: dict[bytes, Attribute] = field(default_factory=dict)
 
     @abstractmethod
     def read_one(self, buffer: bytes, start: int, stop: int, head: int) -> Attribute:
@@ -108,12 +101,23 @@ class _Codec(ABC):
         found = []
         while start < stop:
             head, size, _, _ = unpack_head(buffer, start)
-            end = start + 8 + size
-            if end + (-size & 7) > stop:
+            end = start + (size + 15 & -8)
+            if end > stop:
                 raise malformed(head, size)
-            found.append(self.read_one(buffer, start + 8, end, head))
-            start = end + 7 & -8
+            item = buffer[start:end]
+            attribute = self.numbers.get(item)
+            if attribute is None:
+                attribute = self.read_one(buffer, start + 8, start + 8 + size, head)
+                if isinstance(attribute.value, int):
+                    self._remember(item, attribute)
+            found.append(attribute)
+            start = end
         return tuple(found)
+
+    def _remember(self, item: bytes, attribute: Attribute) -> None:
+        if len(self.numbers) >= NUMBERS:
+            self.numbers.clear()
+        self.numbers[item] = attribute
 
     def write_list(self, attributes: tuple[Attribute, ...], out: list[bytes]) -> int:
         size = 0
@@ -147,7 +151,7 @@ class FirstForm(_Codec):
         head, size, _, _ = unpack_head(buffer, start)
         if head != NAME_HEAD:
             if head == VENDOR_HEAD and self.version == ANY:
-                return _read_vendor(buffer, start, stop)
+                return read_vendor(buffer, start, stop)
             raise surplus(head)
         known, name, start = self._name(buffer, start + 8, size)
         if start >= stop:
@@ -163,9 +167,9 @@ class FirstForm(_Codec):
                 raise ProtocolError("Attribute Value is missing", path=("Attribute", name))
             head, size, value, rest = unpack_head(buffer, start)
         if known is None:
-            return _attribute(name, read_item(buffer, start, stop, Tag.ATTRIBUTE_VALUE), index, None)
+            return attribute_of(name, read_item(buffer, start, stop, Tag.ATTRIBUTE_VALUE), index, None)
         try:
-            return _attribute(name, known.read(buffer, start, stop, head, size, value, rest), index, None)
+            return attribute_of(name, known.read(buffer, start, stop, head, size, value, rest), index, None)
         except ProtocolError as error:
             raise error.within(name).within("Attribute") from None
 
@@ -270,14 +274,14 @@ class SecondForm(_Codec):
         try:
             if known is not None:
                 value = known.read(buffer, start - 8, end, *unpack_head(buffer, start - 8))
-                return _attribute(known.name, value, None, None)
+                return attribute_of(known.name, value, None, None)
             if head == ATTRIBUTE_HEAD:
-                return _read_vendor(buffer, start, stop)
+                return read_vendor(buffer, start, stop)
         except ProtocolError as error:
             raise error.within(name_of(tag)) from None
         if tag == Tag.ATTRIBUTE_VALUE:
             raise ProtocolError("an Attribute Value outside an Attribute", reason=ResultReason.INVALID_FIELD)
-        return _attribute(name_of_tag(tag), read_item(buffer, start - 8, end, tag), None, None)
+        return attribute_of(name_of_tag(tag), read_item(buffer, start - 8, end, tag), None, None)
 
     def write_one(self, attribute: Attribute, out: list[bytes]) -> int:
         value = attribute.value
@@ -388,10 +392,3 @@ def _one_or_many(write_one: Callable[[Any, list[bytes]], int]) -> Callable[[Any,
         return size
 
     return write
-
-
-def _read_vendor(buffer: bytes, start: int, stop: int) -> Attribute:
-    vendor, start = read_text(buffer, start, stop, VENDOR_HEAD)
-    name, start = read_text(buffer, start, stop, NAME_HEAD)
-    name, own = joined(vendor, name)
-    return _attribute(name, read_item(buffer, start, stop, Tag.ATTRIBUTE_VALUE), None, own)

@@ -1,10 +1,11 @@
-"""Names, texts and free items inside attributes, which no schema describes, and how vendors' names map."""
+"""Names, texts and free items inside attributes, which no schema describes; how vendors' names map."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from protocol.attribute_table import ATTRIBUTE_BY_TAG, ATTRIBUTES
+from protocol.attributes import Attribute
 from protocol.enums import ResultReason
 from protocol.errors import ProtocolError
 from protocol.names import TAG_BY_XML_NAME, Tag
@@ -17,6 +18,26 @@ CUSTOM_PREFIXES: Final = ("x", "y")
 NAME_HEAD: Final = Tag.ATTRIBUTE_NAME << 8 | ItemType.TEXT_STRING
 VENDOR_HEAD: Final = Tag.VENDOR_IDENTIFICATION << 8 | ItemType.TEXT_STRING
 ATTRIBUTE_HEAD: Final = Tag.ATTRIBUTE << 8 | STRUCTURE
+
+
+_new = object.__new__
+
+
+class _Blank:
+    """An Attribute while it is being filled: same slots, not frozen, which is three times as fast to make."""
+
+    __slots__ = ("index", "name", "value", "vendor")
+
+
+def attribute_of(name: str, value: Any, index: int | None, vendor: str | None) -> Attribute:
+    made: Any = _new(_Blank)
+    made.name = name
+    made.value = value
+    made.index = index
+    made.vendor = vendor
+    made.__class__ = Attribute
+    attribute: Attribute = made
+    return attribute
 
 
 def read_text(buffer: bytes, start: int, stop: int, expected: int) -> tuple[str, int]:
@@ -98,3 +119,10 @@ def tag_of_name(name: str) -> int:
         return int(name, 16)
     except ValueError:
         raise NotInVersion("not an attribute of this version", path=(name,)) from None
+
+
+def read_vendor(buffer: bytes, start: int, stop: int) -> Attribute:
+    vendor, start = read_text(buffer, start, stop, VENDOR_HEAD)
+    name, start = read_text(buffer, start, stop, NAME_HEAD)
+    name, own = joined(vendor, name)
+    return attribute_of(name, read_item(buffer, start, stop, Tag.ATTRIBUTE_VALUE), None, own)

@@ -44,6 +44,15 @@ class FrameBuffer:
             self._buffer, self._at = bytearray(memoryview(self._buffer)[self._at :]), 0
         self._buffer += data
 
+    def next_received(self, data: bytes) -> bytes | None:
+        """`receive_data` and then `next_frame`; what is one whole message, as most is, is looked at only once."""
+        if self._at == len(self._buffer) and len(data) >= 8:
+            head, length = _HEADER.unpack_from(data)
+            if length + 8 == len(data) <= self.max_size and head in _HEADS and not length & 7:
+                return data
+        self.receive_data(data)
+        return self.next_frame()
+
     def next_frame(self) -> bytes | None:
         """The next whole message, or None if more bytes are needed.
 

@@ -184,5 +184,6 @@ class Table:
     tag: int
     fields: tuple[Field, ...]
     given: str | None = None
+    recurring: bool = False
     readers: dict[ProtocolVersion, Any] = field(default_factory=dict, compare=False, repr=False)
     writers: dict[ProtocolVersion, Any] = field(default_factory=dict, compare=False, repr=False)

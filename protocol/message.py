@@ -6,8 +6,9 @@ does not fail its message: it becomes an UnreadablePayload, and the other items 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from protocol.compiler import (
@@ -36,7 +37,7 @@ from protocol.operations import OPERATIONS, Spec
 from protocol.schema import ChosenBy, DateTime, Form, Formed, Open, Since, Tagged, Until, WireForm, structure
 from protocol.structures import Credential, Nonce
 from protocol.ttlv import Item
-from protocol.versions import SUPPORTED, ProtocolVersion
+from protocol.versions import SUPPORTED, V1_4, ProtocolVersion
 
 
 # ---- payloads ---------------------------------------------------------------------------------------------------
@@ -215,75 +216,77 @@ class _MessageCodec:
         self.name = message.__name__
         self.head, self.header_head = tag << 8 | STRUCTURE, header_tag << 8 | STRUCTURE
         self.message, self.header, self.item = message, header, item
-        self.last: tuple[bytes, Any] = (b"", None)
-        self.readers: dict[ProtocolVersion, Reader] = {}
-        self.writers: dict[ProtocolVersion, tuple[Writer, Writer]] = {}
+        self.last: tuple[bytes, Any, Reader] = (b"", None, decoder)
+        self.writers: dict[ProtocolVersion, Writer] = {}
 
     def decode(self, data: bytes) -> Any:
-        try:
-            return self._decode(data)
-        except ProtocolError as error:
-            raise error.within(self.name) from None
-
-    def _decode(self, data: bytes) -> Any:
         end = len(data)
         buffer = data + PADDING
-        head, size, _, _ = unpack_head(buffer, 0)
-        if head != self.head or size + 8 != end or end & 7:
-            raise ProtocolError(f"these {end} bytes are not one {self.name}")
-        header, start = self._read_header(buffer, end)
-        read = self.readers.get(header.protocol_version)
-        if read is None:
-            read = self.readers[header.protocol_version] = decoder(self.item, header.protocol_version)
-        items = []
-        while start < end:
-            head, size, _, _ = unpack_head(buffer, start)
-            stop = start + 8 + size
-            try:
-                if head != _ITEM_HEAD:
-                    raise surplus(head)
-                if stop > end:
-                    raise malformed(head, size)
-                items.append(read(buffer, start + 8, stop))
-            except ProtocolError as error:
-                raise error.within(f"BatchItem[{len(items)}]") from None
-            start = stop
-        if header.batch_count != len(items):
-            raise ProtocolError(f"Batch Count is {header.batch_count}, but there are {len(items)} items")
+        try:
+            head, size, header_head, header_size = unpack_head(buffer, 0)
+            if head != self.head or size + 8 != end or end & 7:
+                raise ProtocolError(f"these {end} bytes are not one {self.name}")
+            start = 16 + header_size
+            if header_head != self.header_head or start > end:
+                raise malformed(header_head, header_size)
+            last, header, read = self.last
+            if buffer[16:start] != last:
+                header, read = self._read_header(buffer, start)
+            items: list[Any] = []
+            while start < end:
+                head, size, _, _ = unpack_head(buffer, start)
+                stop = start + 8 + size
+                try:
+                    if head != _ITEM_HEAD:
+                        raise surplus(head)
+                    if stop > end:
+                        raise malformed(head, size)
+                    items.append(read(buffer, start + 8, stop))
+                except ProtocolError as error:
+                    raise error.within(f"BatchItem[{len(items)}]") from None
+                start = stop
+            if header.batch_count != len(items):
+                raise ProtocolError(f"Batch Count is {header.batch_count}, but there are {len(items)} items")
+        except ProtocolError as error:
+            raise error.within(self.name) from None
         return self.message(header, tuple(items))
 
-    def _read_header(self, buffer: bytes, end: int) -> tuple[Any, int]:
-        head, size, _, _ = unpack_head(buffer, 8)
-        stop = 16 + size
-        if head != self.header_head or stop > end:
-            raise malformed(head, size)
-        raw = buffer[16:stop]
-        last, header = self.last
-        if raw == last:
-            return header, stop
+    def _read_header(self, buffer: bytes, stop: int) -> tuple[Any, Reader]:
+        """The header that ends there, and what reads the items of its version."""
         try:
             header = decoder(self.header, _version(buffer, stop))(buffer, 16, stop)
         except ProtocolError as error:
             raise error.within(self.header.__name__) from None
+        read = decoder(self.item, header.protocol_version)
         # Credentials are not kept in memory for longer than their request.
         if getattr(header, "authentication", None) is None:
-            self.last = raw, header
-        return header, stop
+            self.last = buffer[16:stop], header, read
+        return header, read
 
     def encode(self, message: Any) -> bytes:
         header, items = message.header, message.batch_items
-        version = header.protocol_version
         if header.batch_count != len(items):
             raise ValueError(f"batch_count is {header.batch_count}, but there are {len(items)} items")
-        writers = self.writers.get(version)
-        if writers is None:
-            writers = self.writers[version] = encoder(self.header, version), encoder(self.item, version)
-        write_header, write = writers
-        out = [b"", b""]
+        return self.framed(header.protocol_version, self.written(header), items)
+
+    def written(self, header: Any) -> bytes:
+        """The header as one item."""
+        out = [b""]
         try:
-            size = write_header(header, out)
-            out[1] = pack_head(self.header_head, size)
-            total = size + 8
+            size = encoder(self.header, header.protocol_version)(header, out)
+        except ProtocolError as error:
+            raise error.within(self.name) from None
+        out[0] = pack_head(self.header_head, size)
+        return b"".join(out)
+
+    def framed(self, version: ProtocolVersion, header: bytes, items: Sequence[Any]) -> bytes:
+        """The message of a written header, which says that there are so many items."""
+        write = self.writers.get(version)
+        if write is None:
+            write = self.writers[version] = encoder(self.item, version)
+        out = [b"", header]
+        total = len(header)
+        try:
             for item in items:
                 mark = len(out)
                 out.append(b"")
@@ -339,3 +342,46 @@ def decode_response(data: bytes) -> ResponseMessage:
 def encode_response(message: ResponseMessage) -> bytes:
     """The bytes of a response, in its header's version. Raises ProtocolError where the version lacks a value."""
     return _RESPONSES.encode(message)
+
+
+def encode_answer(
+    version: ProtocolVersion,
+    time_stamp: int,
+    batch_items: Sequence[ResponseBatchItem],
+    client_correlation_value: str | None = None,
+    server_correlation_value: str | None = None,
+) -> bytes:
+    """As encode_response of a message whose header has these values and no others, but that header is seldom written.
+
+    An empty Server Correlation Value is none. Raises ProtocolError where the version lacks a value.
+    """
+    if client_correlation_value is not None:
+        header = ResponseHeader(
+            protocol_version=version,
+            time_stamp=time_stamp,
+            client_correlation_value=client_correlation_value,
+            server_correlation_value=server_correlation_value or None,
+            batch_count=len(batch_items),
+        )
+        return _RESPONSES.framed(version, _RESPONSES.written(header), batch_items)
+    value = server_correlation_value.encode() if server_correlation_value and version >= V1_4 else b""
+    before, behind = _answer_header(version, time_stamp, len(batch_items), len(value))
+    return _RESPONSES.framed(version, before + value + behind, batch_items)
+
+
+@lru_cache(maxsize=64)
+def _answer_header(version: ProtocolVersion, time_stamp: int, batch_count: int, room: int) -> tuple[bytes, bytes]:
+    """A header before and behind the `room` bytes of its Server Correlation Value, 0 for none.
+
+    Most answers of one second have the same. What clients send is not kept here.
+    """
+    header = ResponseHeader(
+        protocol_version=version,
+        time_stamp=time_stamp,
+        server_correlation_value="?" * room or None,
+        batch_count=batch_count,
+    )
+    written = _RESPONSES.written(header)
+    # Only the Batch Count, an item of 16 bytes, comes behind the value.
+    start = len(written) - 16 - (room + 7 & -8)
+    return written[:start], written[start + room :]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final
 
 from protocol.enums import since
 from protocol.schema import ANY, Choice, Chosen, Field, Formed, Kind, Leaf, Nested, Table, kind_of, table_of
 from protocol.source import Source, form_of
 from protocol.ttlv import ItemType
 from protocol.versions import ProtocolVersion
-from protocol.wire import STRUCTURE, ByKey, Late, LateMask, Reader, read_version
+from protocol.wire import PADDING, STRUCTURE, ByKey, Masks, Members, Reader, read_version
+
+RECURRING: Final = 128
+"""How many different values of a recurring structure are remembered per version, those last read."""
+RECURRING_SIZE: Final = 128
+"""The bytes of the largest value that is remembered."""
 
 
 def decoder(cls: type, version: ProtocolVersion) -> Reader:
@@ -25,6 +32,21 @@ def decoder(cls: type, version: ProtocolVersion) -> Reader:
     return read
 
 
+@cache
+def _recurring_reader(cls: type, version: ProtocolVersion) -> Callable[[bytes], Any]:
+    """Reads the bytes of a recurring structure; the same bytes give the same object while they are remembered.
+
+    Safe, as instances are treated as immutable, hold no secret, and what cannot be read is not remembered.
+    """
+    read = decoder(cls, version)
+
+    @lru_cache(maxsize=RECURRING)
+    def read_bytes(data: bytes) -> Any:
+        return read(data + PADDING, 0, len(data))
+
+    return read_bytes
+
+
 def item_reader(hint: Any, tag: int, version: ProtocolVersion) -> Reader:
     """`read(buffer, start, stop, *unpack_head(buffer, start))` of one whole item, padding included.
 
@@ -34,12 +56,12 @@ def item_reader(hint: Any, tag: int, version: ProtocolVersion) -> Reader:
     return _reader(source, tag, kind_of(hint))
 
 
-_NEXT = ("if pos < end: tt, n, v, p = unpack(buf, pos)", "else: tt = 0")
+_NEXT = "if pos < end: tt, n, v, p = unpack(buf, pos)"
 _FIXED4 = ("if n != 4 or p: raise malformed(tt, n)", "pos += 16")
 _FIXED8 = ("if n != 8: raise malformed(tt, n)", "pos += 16")
 _SPAN = (
     "start = pos + 8; stop = start + n; pos = stop + 7 & -8",
-    "if n & 7 and buf[stop:pos] != ZEROS[n & 7]: raise malformed(tt, n)",
+    "if n & 7 and buf[stop:pos] not in PADS: raise malformed(tt, n)",
 )
 # item type -> lines that check and step over a value, and the expression of the value
 _READ: dict[ItemType, tuple[tuple[str, ...], str]] = {
@@ -50,7 +72,7 @@ _READ: dict[ItemType, tuple[tuple[str, ...], str]] = {
     ItemType.DATE_TIME: (_FIXED8, "v << 32 | p"),
     ItemType.DATE_TIME_EXTENDED: (_FIXED8, "v << 32 | p"),
     ItemType.BOOLEAN: (("if n != 8 or v or p > 1: raise malformed(tt, n)", "pos += 16"), "p == 1"),
-    ItemType.TEXT_STRING: (_SPAN, 'str(buf[start:stop], "utf-8")'),
+    ItemType.TEXT_STRING: (_SPAN, "buf[start:stop].decode()"),
     ItemType.BYTE_STRING: (_SPAN, "buf[start:stop]"),
     ItemType.BIG_INTEGER: (
         (
@@ -70,19 +92,35 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Reader:
     source.names["cls"] = cls
     source.put(f"def read(buf, pos, end{', given' if table.given else ''}):")
     source.depth = 1
-    source.put("o = new(cls)", "tt = 0", "try:")
+    rows = [row for row in table.fields if row.gate.covers(version)]
+    source.put("o = new(cls)", *_defaults([row for row in table.fields if row not in rows]), "tt = 0", "try:")
     source.depth = 2
-    source.put(*_NEXT)
-    for row in table.fields:
-        if row.gate.covers(version):
-            _read_field(source, row)
-        else:
-            source.put(f"o.{row.name} = {row.default!r}" if not row.required else f"o.{row.name} = None")
+    source.put(*_next(rows))
+    for number, row in enumerate(rows):
+        _read_field(source, row, rows[number + 1 :])
     source.put("if pos != end: raise surplus(tt)")
     source.depth = 1
     _read_errors(source)
     source.put("return o")
     return source.function("read")  # type: ignore[no-any-return]
+
+
+def _defaults(rows: Sequence[Field]) -> list[str]:
+    """What the fields are that are not there."""
+    lines = []
+    for default in (None, ()):
+        names = [row.name for row in rows if (() if row.default == () else None) == default]
+        if names:
+            lines.append("".join(f"o.{name} = " for name in names) + repr(default))
+    return lines
+
+
+def _next(rows: Sequence[Field]) -> tuple[str, ...]:
+    """Look at the next item, which is to be one of these fields; where none is left and none is missed, be done."""
+    if any(row.required for row in rows):
+        return _NEXT, "else: tt = 0"
+    done = (*_defaults(rows), "return o")
+    return _NEXT, "elif pos != end: tt = 0; raise surplus(0)", "else:", *("    " + line for line in done)
 
 
 def _read_errors(source: Source) -> None:
@@ -92,7 +130,7 @@ def _read_errors(source: Source) -> None:
     )
 
 
-def _read_field(source: Source, row: Field) -> None:
+def _read_field(source: Source, row: Field, later: Sequence[Field]) -> None:
     branches = _branches(source, row.tag, row.kind)
     conditions = " or ".join(f"({condition})" for condition, _, _ in branches) if len(branches) > 1 else branches[0][0]
     many = row.repeated and not (isinstance(row.kind, Formed) and not form_of(source, row.kind).many)
@@ -107,14 +145,14 @@ def _read_field(source: Source, row: Field) -> None:
                 source.put(*body)
             else:
                 source.put(f"{'el' if number else ''}if {condition}:", *("    " + line for line in body))
-        source.put(*_NEXT)
+        source.put(_NEXT, "else: tt = 0")
         source.depth -= 1
         source.put(f"o.{row.name} = tuple(l)")
         source.depth -= 1
     else:
         for number, (condition, lines, expression) in enumerate(branches):
             source.put(f"{'el' if number else ''}if {condition}:")
-            source.put(*("    " + line for line in (*lines, f"o.{row.name} = {expression}", *_NEXT)))
+            source.put(*("    " + line for line in (*lines, f"o.{row.name} = {expression}", *_next(later))))
     if row.required:
         source.put(f"else: error = missing(tt); tt = {_tag(source, row) << 8:#x}; raise error")
     else:
@@ -137,25 +175,28 @@ def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str
     if isinstance(kind, Leaf) and kind.item_type is not None:
         lines, expression = _READ[kind.item_type]
         if issubclass(kind.python, IntFlag | IntEnum):
-            lookup, late = _members(source, kind)
-            lines = (*lines, f"x = {lookup}(v)", f"if x is None: x = {late}(v)")
-            expression = "x"
+            expression = f"{_members(source, kind)}[v]"
         return [(f"tt == {tag << 8 | kind.item_type:#x}", lines, expression)]
     if isinstance(kind, Nested):
+        table = table_of(kind.python)
         name = source.lazily(kind.python, decoder, "read")
-        given = table_of(kind.python).given
-        more = f", {source.key(given)}" if given else ""
-        lines = (
-            "stop = pos + 8 + n",
-            "if stop > end: raise malformed(tt, n)",
-            f"x = {name}(buf, pos + 8, stop{more})",
-            "pos = stop",
-        )
+        more = f", {source.key(table.given)}" if table.given else ""
+        call = f"{name}(buf, pos + 8, stop{more})"
+        if table.recurring:
+            recurring = source.lazily(kind.python, _recurring_reader, "recurring")
+            call = f"{recurring}(buf[pos + 8:stop]) if n <= {RECURRING_SIZE} else {call}"
+        lines = ("stop = pos + 8 + n", "if stop > end: raise malformed(tt, n)", f"x = {call}", "pos = stop")
         return [(f"tt == {tag << 8 | STRUCTURE:#x}", lines, "x")]
     whole = ("start = pos; stop = pos + 8 + n", "pos = stop + 7 & -8", "if pos > end: raise malformed(tt, n)")
     if isinstance(kind, Chosen):
-        readers = source.name(ByKey(kind.table, lambda entry: _reader(source, tag, entry)), "readers")
         key = source.key(kind.field)
+        head = _payload_head(source, kind)
+        if head:
+            # The payload of every message comes by here: no call more than it needs.
+            checked = (f"if tt != {head:#x}: raise surplus(tt)", *whole)
+            readers = source.name(ByKey(kind.table, lambda entry: form_of(source, entry).read), "readers")
+            return [(f"tt >> 8 == {tag:#x}", checked, f"{readers}[{key}](buf, start + 8, stop, tt)")]
+        readers = source.name(ByKey(kind.table, lambda entry: _reader(source, tag, entry)), "readers")
         call = f"{readers}[{key}](buf, start, pos, tt, n, v, p, o, {source.given})"
         return [(f"tt >> 8 == {tag:#x}", whole, call)]
     if isinstance(kind, Formed):
@@ -164,6 +205,14 @@ def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str
         condition = " or ".join(f"tt == {head:#x}" for head in form.heads)
         return [(condition, whole, f"{read}(buf, start + 8, stop, tt)")]
     return [(f"tt >> 8 == {tag:#x}", whole, "read_subtree(buf, start, pos)")]
+
+
+def _payload_head(source: Source, kind: Chosen) -> int:
+    """The one head of all forms that a value may have, 0 where there are several."""
+    if not all(isinstance(entry, Formed) for entry in kind.table.values()):
+        return 0
+    heads = {form_of(source, entry).heads for entry in kind.table.values() if isinstance(entry, Formed)}
+    return heads.pop()[0] if len(heads) == 1 else 0
 
 
 def _reader(source: Source, tag: int, kind: Kind) -> Reader:
@@ -178,14 +227,13 @@ def _reader(source: Source, tag: int, kind: Kind) -> Reader:
     return inner.function("read")  # type: ignore[no-any-return]
 
 
-def _members(source: Source, kind: Leaf) -> tuple[str, str]:
-    """The names of a lookup from the signed integer on the wire to a member, and of what to do without one."""
+def _members(source: Source, kind: Leaf) -> str:
+    """The name of a table from the signed integer on the wire to a member."""
     cls: Any = kind.python
-    late = LateMask(cls) if issubclass(cls, IntFlag) else Late(cls)
     ungated = kind.open or source.version == ANY or issubclass(cls, IntFlag)
-    lookup = {
+    members = {
         value - (1 << 32) if value >> 31 else value: member
         for value, member in cls._value2member_map_.items()
         if ungated or since(member) <= source.version
     }
-    return source.name(lookup.get, "member"), source.name(late, "late")
+    return source.name((Masks if issubclass(cls, IntFlag) else Members)(cls, members), "members")

@@ -24,6 +24,9 @@ or `@structure(tag=Tag.KEY_MATERIAL)`. Fields stand in the order of the wire. A 
 Where the deciding field of ChosenBy belongs to the enclosing structure (Key Value inside Key Block), declare
 `@structure(given="key_format_type")`: every structure that contains this one must have that field before it.
 
+A structure that clients send again and again with the same bytes, and that holds no secret, may be declared
+`@structure(recurring=True)`: the same bytes are then read once and give the same object.
+
 Fields whose two wire forms differ in more than a tag (attributes) carry a WireForm marker, and their Python type
 says how they are written: `Annotated[Template, TwoForms(Tag.TEMPLATE_ATTRIBUTE, Tag.ATTRIBUTES)]`,
 `Annotated[tuple[Attribute, ...], AttributeList()]`, `Annotated[Attribute, SingleAttribute(Tag.NEW_ATTRIBUTE)]`,
@@ -121,20 +124,22 @@ C = TypeVar("C", bound=type)
 @overload
 def structure(cls: C, /) -> C: ...
 @overload
-def structure(*, tag: int | None = None, given: str | None = None) -> Callable[[C], C]: ...
+def structure(*, tag: int | None = None, given: str | None = None, recurring: bool = False) -> Callable[[C], C]: ...
 @dataclass_transform(kw_only_default=True)
-def structure(cls: Any = None, /, *, tag: int | None = None, given: str | None = None) -> Any:
+def structure(cls: Any = None, /, *, tag: int | None = None, given: str | None = None, recurring: bool = False) -> Any:
     """Make a slotted dataclass with a compiled codec of a declaration; treat its instances as immutable.
 
     Raises TypeError where the declaration cannot be understood.
     """
 
     def declare(cls: Any) -> Any:
+        if recurring and given:
+            raise TypeError(f"{cls.__name__}: what is given decides how it is read, so its bytes do not recur")
         fields = _fields(cls, given)
         # A given structure's repr must blank secrets, hence not the dataclass's own.
         cls.__repr__ = _repr
         made: Any = dataclass(slots=True, kw_only=True, repr=False)(cls)
-        made.__kmip__ = Table(_class_tag(made, tag), fields, given)
+        made.__kmip__ = Table(_class_tag(made, tag), fields, given, recurring)
         return made
 
     return declare if cls is None else declare(cls)

@@ -14,6 +14,7 @@ from protocol.versions import ProtocolVersion
 NAMES: Final[dict[str, Any]] = {
     "ProtocolError": ProtocolError,
     "StructError": struct.error,
+    "PADS": wire.PADS,
     "ZEROS": wire.ZEROS,
     "big_integer": wire.big_integer,
     "located": wire.located,

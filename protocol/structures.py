@@ -81,7 +81,7 @@ class ApplicationSpecificInformation:
     application_data: str | None = None
 
 
-@structure
+@structure(recurring=True)
 class CryptographicParameters:
     """KMIP 1.4 §3.6, 2.1 §4.16. Tag and salt lengths in bytes, other lengths in bits."""
 

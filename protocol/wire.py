@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from protocol.versions import ProtocolVersion
 PADDING: Final = bytes(16)
 """What a buffer to be read carries behind its last byte, so that one unpack may reach past it."""
 ZEROS: Final = tuple(bytes(-size % 8) for size in range(8))
+PADS: Final = frozenset(ZEROS[1:])
+"""What may stand behind a value whose length is no multiple of eight."""
 STRUCTURE: Final = ItemType.STRUCTURE
 
 pack_head = struct.Struct(">II").pack
@@ -85,13 +87,14 @@ def write_subtree(tag: int, item: Item) -> bytes:
     return encode_item(item if item.tag == tag else Item(tag, item.type, item.value))
 
 
-class Late:
-    """What to do with an enumeration's value that the version's table lacks."""
+class Members(dict[int, Any]):
+    """An enumeration's members by the signed integer on the wire; what is no member of the version is not kept."""
 
-    def __init__(self, cls: Any) -> None:
+    def __init__(self, cls: Any, members: dict[int, Any]) -> None:
+        super().__init__(members)
         self.cls = cls
 
-    def __call__(self, value: int) -> IntEnum:
+    def __missing__(self, value: int) -> IntEnum:
         member = self.cls._value2member_map_.get(value & 0xFFFFFFFF)
         if member is None:
             # Not by a call of the class: one without members, which has vendors' values only, cannot be called.
@@ -100,17 +103,30 @@ class Late:
         raise ProtocolError(f"{member.name} is of KMIP {version}", reason=ResultReason.INVALID_FIELD)
 
 
-class LateMask:
-    """A mask's value that is no single bit: built without the class's own cache, which would keep it for ever."""
+class Masks(Members):
+    """As Members; several bits together are built without the class's own cache, which would keep them for ever."""
 
-    def __init__(self, cls: type[IntFlag]) -> None:
-        self.cls = cls
-
-    def __call__(self, value: int) -> IntFlag:
-        mask = int.__new__(self.cls, value)
+    def __missing__(self, value: int) -> IntFlag:  # type: ignore[override]
+        mask: IntFlag = int.__new__(self.cls, value)
         mask._value_ = value
         mask._name_ = None
         return mask
+
+
+class Items(dict[Any, bytes]):
+    """An enumeration's values as whole items, made beforehand; of those that are not, vendors' are packed.
+
+    Raises ProtocolError for None and for `newer`, which the version of the field `where` does not have.
+    """
+
+    def __init__(self, head: int, values: Iterable[int], newer: frozenset[int], where: tuple[type, str]) -> None:
+        super().__init__((int(value), pack_enumeration(head, 4, value)) for value in values if value not in newer)
+        self.head, self.newer, self.where = head, newer, where
+
+    def __missing__(self, value: Any) -> bytes:
+        if value is None or value in self.newer:
+            raise unwritable(*self.where, value)
+        return pack_enumeration(self.head, 4, value)
 
 
 class ByKey(dict[Any, Any]):

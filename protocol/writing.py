@@ -10,7 +10,7 @@ from protocol.schema import ANY, Choice, Chosen, Field, Formed, Gate, Kind, Leaf
 from protocol.source import Source, form_of
 from protocol.ttlv import ItemType
 from protocol.versions import ProtocolVersion
-from protocol.wire import STRUCTURE, ByKey, Writer, name_of, pack_enumeration, write_version
+from protocol.wire import STRUCTURE, ByKey, Items, Writer, name_of, write_version
 
 
 def encoder(cls: type, version: ProtocolVersion) -> Writer:
@@ -32,18 +32,24 @@ def item_writer(hint: Any, tag: int, version: ProtocolVersion) -> Writer:
 
 
 _PACK = {
-    ItemType.INTEGER: "w(pack_i({head:#x}, 4, x)); s += 16",
-    ItemType.INTERVAL: "w(pack_u({head:#x}, 4, x)); s += 16",
-    ItemType.ENUMERATION: "w(pack_u({head:#x}, 4, x)); s += 16",
-    ItemType.LONG_INTEGER: "w(pack_q({head:#x}, 8, x)); s += 16",
-    ItemType.DATE_TIME: "w(pack_q({head:#x}, 8, x)); s += 16",
-    ItemType.DATE_TIME_EXTENDED: "w(pack_q({head:#x}, 8, x)); s += 16",
-    ItemType.BOOLEAN: "w(pack_q({head:#x}, 8, 1 if x else 0)); s += 16",
-    ItemType.TEXT_STRING: "x = x.encode(); n = len(x); w(pack_head({head:#x}, n)); w(x); s += 8 + (n + 7 & -8)",
-    ItemType.BYTE_STRING: "n = len(x); w(pack_head({head:#x}, n)); w(x); s += 8 + (n + 7 & -8)",
+    ItemType.INTEGER: "w(pack_i({head:#x}, 4, x))",
+    ItemType.INTERVAL: "w(pack_u({head:#x}, 4, x))",
+    ItemType.ENUMERATION: "w(pack_u({head:#x}, 4, x))",
+    ItemType.LONG_INTEGER: "w(pack_q({head:#x}, 8, x))",
+    ItemType.DATE_TIME: "w(pack_q({head:#x}, 8, x))",
+    ItemType.DATE_TIME_EXTENDED: "w(pack_q({head:#x}, 8, x))",
+    ItemType.BOOLEAN: "w(pack_q({head:#x}, 8, 1 if x else 0))",
+    # A text is short: one copy costs less than three parts. Bytes may be many.
+    ItemType.TEXT_STRING: (
+        "x = x.encode(); n = len(x); x = pack_head({head:#x}, n) + x + ZEROS[n & 7]; w(x); s += len(x)"
+    ),
+    ItemType.BYTE_STRING: (
+        "n = len(x); w(pack_head({head:#x}, n)); w(x); s += 8 + (n + 7 & -8)\nif n & 7: w(ZEROS[n & 7])"
+    ),
     ItemType.BIG_INTEGER: "x = big_integer({head:#x}, x); w(x); s += len(x)",
 }
-_PAD = "if n & 7: w(ZEROS[n & 7])"
+_SIZED = frozenset({ItemType.TEXT_STRING, ItemType.BYTE_STRING, ItemType.BIG_INTEGER})
+"""Those whose text above counts their size; all others are items of 16 bytes."""
 
 
 def _compile(cls: type, table: Table, version: ProtocolVersion) -> Writer:
@@ -53,9 +59,9 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Writer:
     source.names["cls"] = cls
     source.put(f"def write(o, out{', given' if table.given else ''}):")
     source.depth = 1
-    source.put("w = out.append", "s = 0", "try:")
-    source.depth = 2
     rows = [row for row in table.fields if row.gate.covers(version)]
+    source.put("w = out.append", f"s = {16 * sum(map(_counted, rows))}", "try:")
+    source.depth = 2
     if not rows:
         source.put("pass")
     for row in rows:
@@ -69,23 +75,32 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Writer:
     return source.function("write")  # type: ignore[no-any-return]
 
 
+def _counted(row: Field) -> bool:
+    """Whether the field takes 16 bytes whatever its value, which the size that is counted up begins with."""
+    kind = row.kind
+    return row.required and not row.repeated and isinstance(kind, Leaf) and kind.item_type not in {None, *_SIZED}
+
+
 def _write_field(source: Source, row: Field) -> None:
     # A form that is one structure in this version is written even where it holds nothing: 2.x requires Attributes.
     formed_many = isinstance(row.kind, Formed) and row.default == () and form_of(source, row.kind).many
-    source.put(f"x = o.{row.name}")
     if row.repeated and not isinstance(row.kind, Formed):
         if row.required:
-            source.put(f"if not x: raise unwritable(cls, {row.name!r}, None)")
-        source.put("for x in x:")
+            source.put(f"if not o.{row.name}: raise unwritable(cls, {row.name!r}, None)")
+        source.put(f"for x in o.{row.name}:")
         source.depth += 1
         _write_value(source, row, row.kind, skip="continue")
     elif row.required:
-        source.put(f"if x is None: raise unwritable(cls, {row.name!r}, x)")
+        source.put(f"x = o.{row.name}")
+        if not (isinstance(row.kind, Leaf) and _is_enumeration(row.kind)):
+            source.put(f"if x is None: raise unwritable(cls, {row.name!r}, x)")
         _write_value(source, row, row.kind, skip="")
         return
     else:
-        source.put("if x:" if formed_many else "if x is not None:")
+        # Most are absent: the test costs less without a name for the value.
+        source.put(f"if o.{row.name}:" if formed_many else f"if o.{row.name} is not None:")
         source.depth += 1
+        source.put(f"x = o.{row.name}")
         _write_value(source, row, row.kind, skip="pass")
     source.depth -= 1
 
@@ -126,25 +141,21 @@ def _write_value(source: Source, row: Field, kind: Kind, skip: str) -> None:
         source.put(f"x = write_subtree({row.tag:#x}, x); w(x); s += len(x)")
     else:
         head = row.tag << 8 | kind.item_type
-        if kind.python is not int and kind.item_type == ItemType.ENUMERATION:
-            _write_enumeration(source, kind, head, skip or refuse)
+        size = [] if kind.item_type in _SIZED or (kind is row.kind and _counted(row)) else ["s += 16"]
+        if not _is_enumeration(kind):
+            source.put(*_PACK[kind.item_type].format(head=head).split("\n"), *size)
             return
-        source.put(_PACK[kind.item_type].format(head=head))
-        if kind.item_type in (ItemType.TEXT_STRING, ItemType.BYTE_STRING):
-            source.put(_PAD)
+        newer = frozenset() if kind.open else _newer(kind.python, source.version)
+        if newer and skip:
+            source.put(f"if x in {source.name(newer, 'newer')}: {skip}", "else:")
+            size = ["    " + line for line in size]
+        values: Any = kind.python
+        items = source.name(Items(head, values, newer, (source.cls, row.name)), "items")
+        source.put(f"{'    ' if newer and skip else ''}w({items}[x])", *size)
 
 
-def _write_enumeration(source: Source, kind: Leaf, head: int, skip: str) -> None:
-    """The items of the version's values are made beforehand; others are packed, or are newer than the version."""
-    cls: Any = kind.python
-    newer = frozenset() if kind.open else _newer(cls, source.version)
-    items = {int(member): pack_enumeration(head, 4, member) for member in cls if member not in newer}
-    source.put(f"b = {source.name(items.get, 'item')}(x)")
-    if newer:
-        source.put(f"if b is None and x not in {source.name(newer, 'newer')}: b = pack_u({head:#x}, 4, x)")
-        source.put(f"if b is None: {skip}", "else: w(b); s += 16")
-    else:
-        source.put(f"if b is None: b = pack_u({head:#x}, 4, x)", "w(b); s += 16")
+def _is_enumeration(kind: Leaf) -> bool:
+    return kind.python is not int and kind.item_type == ItemType.ENUMERATION
 
 
 def _needs_given(kind: Kind) -> bool:
@@ -162,7 +173,8 @@ def _writer(source: Source, row: Field, kind: Kind, *, enclosed: bool) -> Writer
         return (lambda value, out, o, given: write(value, out)) if enclosed else write
     inner = Source(source.cls, source.version, source.table)
     inner.names["cls"] = source.cls
-    inner.put("def write(x, out, o=None, given=None):", "    w = out.append", "    s = 0")
+    size = 16 if kind is row.kind and _counted(row) else 0
+    inner.put("def write(x, out, o=None, given=None):", "    w = out.append", f"    s = {size}")
     inner.depth = 1
     _write_value(inner, row, kind, skip="")
     inner.put("return s")

@@ -10,8 +10,8 @@ import structlog
 from protocol.attributes import ATTRIBUTES
 from protocol.enums import Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
-from protocol.message import RequestHeader, ResponseBatchItem, ResponseHeader, ResponseMessage, encode_response
-from protocol.versions import V1_4, ProtocolVersion
+from protocol.message import RequestHeader, ResponseBatchItem, encode_answer
+from protocol.versions import ProtocolVersion
 
 log = structlog.get_logger("kmsd.answers")
 
@@ -62,17 +62,8 @@ def encode_plain(
 
     `request` is the Server Correlation Value, which KMIP has from 1.4 on.
     """
-    message = ResponseMessage(
-        header=ResponseHeader(
-            protocol_version=version,
-            time_stamp=now,
-            client_correlation_value=header.client_correlation_value if header is not None else None,
-            server_correlation_value=request if version >= V1_4 else None,
-            batch_count=len(items),
-        ),
-        batch_items=tuple(items),
-    )
-    return encode_response(message)
+    theirs = header.client_correlation_value if header is not None else None
+    return encode_answer(version, now, items, theirs, request)
 
 
 def encode(
@@ -80,7 +71,10 @@ def encode(
 ) -> bytes:
     """As `encode_plain`, within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
     limit = header.maximum_response_size
-    data = _encode_or_fail(version, header, items, now, request)
+    try:
+        data = encode_answer(version, now, items, header.client_correlation_value, request)
+    except ProtocolError:
+        data = _without_what_has_no_form(version, header, items, now, request)
     if limit is None or len(data) <= limit:
         return data
     for position in range(len(items) - 1, -1, -1):
@@ -96,22 +90,19 @@ def encode(
     return data
 
 
-def _encode_or_fail(
+def _without_what_has_no_form(
     version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int, request: str
 ) -> bytes:
-    try:
-        return encode_plain(version, header, items, now, request)
-    except ProtocolError:
-        # A result that this version of the protocol has no words for: find the item and say so.
-        for position, item in enumerate(items):
-            try:
-                encode_plain(version, header, [item], now, request)
-            except ProtocolError as error:
-                log.warning("result has no form in this version", error=str(error), version=version)
-                items[position] = failure(
-                    item.operation,
-                    item.unique_batch_item_id,
-                    ResultReason.FEATURE_NOT_SUPPORTED,
-                    "the result has no form in this protocol version",
-                )
-        return encode_plain(version, header, items, now, request)
+    """Where a result has no words in this version of the protocol: find the item and say so."""
+    for position, item in enumerate(items):
+        try:
+            encode_plain(version, header, [item], now, request)
+        except ProtocolError as error:
+            log.warning("result has no form in this version", error=str(error), version=version)
+            items[position] = failure(
+                item.operation,
+                item.unique_batch_item_id,
+                ResultReason.FEATURE_NOT_SUPPORTED,
+                "the result has no form in this protocol version",
+            )
+    return encode_plain(version, header, items, now, request)

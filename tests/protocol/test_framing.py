@@ -1,5 +1,7 @@
 """Messages come out of the stream whole, however the stream is cut."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -13,8 +15,21 @@ REQUEST = bytes.fromhex("42007801 00000010 42000D02 00000004 00000001 00000000")
 RESPONSE = bytes.fromhex("42007B01 00000000")
 
 
+OTHERS = [
+    bytes.fromhex(text)
+    for text in ("42007801", "42000D02 00000000", "42007801 00000001 00", "42007801 00000400" + "00" * 1024)
+]
+
+
 def frames(buffer: FrameBuffer) -> list[bytes]:
     return list(iter(buffer.next_frame, None))
+
+
+def look(next_frame: Callable[[], bytes | None]) -> bytes | str | None:
+    try:
+        return next_frame()
+    except ProtocolError as error:
+        return str(error)
 
 
 def test_one_chunk_is_one_frame_without_a_copy() -> None:
@@ -23,6 +38,29 @@ def test_one_chunk_is_one_frame_without_a_copy() -> None:
     assert buffer.next_frame() is REQUEST
     assert buffer.next_frame() is None
     assert not buffer.partial
+
+
+def test_one_received_frame_is_given_out_without_a_copy() -> None:
+    buffer = FrameBuffer(1024)
+    assert buffer.next_received(REQUEST) is REQUEST
+    assert not buffer.partial
+
+
+@given(
+    st.lists(st.sampled_from([REQUEST, RESPONSE, REQUEST[:9], REQUEST[9:], RESPONSE + REQUEST, *OTHERS]), max_size=6)
+)
+def test_receiving_and_looking_at_once_is_receiving_and_then_looking(chunks: list[bytes]) -> None:
+    once, twice = FrameBuffer(1024), FrameBuffer(1024)
+    for chunk in chunks:
+        twice.receive_data(chunk)
+        first = look(twice.next_frame)
+        assert look(partial(once.next_received, chunk)) == first
+        while isinstance(first, bytes):
+            first = look(twice.next_frame)
+            assert look(once.next_frame) == first
+        assert once.partial == twice.partial
+        if first is not None:
+            return
 
 
 def test_byte_at_a_time() -> None:
