@@ -193,7 +193,7 @@ def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str
         head = _payload_head(source, kind)
         if head:
             # The payload of every message comes by here: no call more than it needs.
-            checked = (f"if tt != {head:#x}: raise surplus(tt)", *whole)
+            checked = (*whole, f"if tt != {head:#x}: raise surplus(tt)")
             readers = source.name(ByKey(kind.table, lambda entry: form_of(source, entry).read), "readers")
             return [(f"tt >> 8 == {tag:#x}", checked, f"{readers}[{key}](buf, start + 8, stop, tt)")]
         readers = source.name(ByKey(kind.table, lambda entry: _reader(source, tag, entry)), "readers")

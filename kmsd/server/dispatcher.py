@@ -12,7 +12,6 @@ from functools import partial
 
 import structlog
 import trio
-from structlog.contextvars import bind_contextvars
 
 from kmsd.domain.errors import KmsError, render
 from kmsd.domain.records import AuditRecord, Origin
@@ -28,6 +27,7 @@ from kmsd.server.answers import encode, encode_plain, failure, without_result
 from kmsd.server.connections import Refused
 from kmsd.server.identity import Peer, Peers
 from kmsd.server.later import is_later, pending
+from kmsd.server.logs import REQUEST
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.results import RESULTS
@@ -148,7 +148,7 @@ class Dispatcher:
         version = header.protocol_version
         request = peer.next_request()
         # What the log says until the next request of this connection names this one.
-        bind_contextvars(request=request)
+        REQUEST.set(request)
         try:
             check_message(message, maximum_items)
             later = is_later(message)

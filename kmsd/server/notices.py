@@ -15,7 +15,6 @@ from pathlib import Path
 
 import structlog
 import trio
-from structlog.contextvars import bind_contextvars
 
 from kmsd.config.receivers import Receiver
 from kmsd.domain.errors import KmsError
@@ -28,6 +27,7 @@ from kmsd.operations import get
 from kmsd.operations.batch import Batch
 from kmsd.operations.context import Context
 from kmsd.operations.services import Services
+from kmsd.server.logs import REQUEST
 from kmsd.server.outcomes import Outcomes
 from kmsd.server.tls_context import cause
 from kmsd.storage.errors import StoreError
@@ -149,7 +149,7 @@ class Notices:
         try:
             async for before, after in listening.source:
                 request = os.urandom(8).hex()
-                bind_contextvars(request=request)
+                REQUEST.set(request)
                 try:
                     payload = await _message(services, listening, before, after, request)
                 except (KmsError, StoreError) as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -28,6 +29,8 @@ log = structlog.get_logger("kmsd.session")
 
 LINGER = 2.0
 """Seconds for the client to read our last answer while it may still be sending."""
+
+_READER = "reader of our answer"
 
 _Peer = TypeVar("_Peer")
 _Asker = TypeVar("_Asker")
@@ -134,36 +137,36 @@ async def _converse(
 ) -> bool:
     """Returns whether the client may still be sending while it should read our last answer."""
     frames = FrameBuffer(connection.limits.frame_size)
-    send = stream.send_now if isinstance(stream, TLSStream) else stream.send_all
-    started = False  # the deadline of the message that they begin is set
+    send = _sender(stream, connection)
+    begun = False  # there is something of the next request already
     while True:
         try:
-            frame = frames.next_frame()
+            frame = frames.next_frame() if begun else None
+            started = False  # the deadline of the message that they begin is set
+            while frame is None:
+                if not begun:
+                    connection.expect("request", connection.limits.idle_timeout, idle=True)
+                elif not started:
+                    started = True
+                    connection.expect("end of the request", connection.limits.message_timeout, idle=False)
+                data = await stream.receive_some()
+                if connection.ended:
+                    # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
+                    return False
+                if not data:
+                    if begun:
+                        log.info("connection closed within a message", address=connection.address)
+                    return False
+                if not begun:
+                    # What a reload has changed meanwhile holds from the next request on.
+                    frames.max_size = connection.limits.frame_size
+                    begun = True
+                frame = frames.next_received(bytes(data))
         except ProtocolError as error:
             log.info("no message", address=connection.address, cause=str(error))
-            connection.expect("reader of our answer", connection.limits.message_timeout, idle=False)
+            connection.expect(_READER, connection.limits.message_timeout, idle=False)
             await send(await dispatcher.reject(peer, error))
             return True
-        if frame is None:
-            if not frames.partial:
-                connection.expect("request", connection.limits.idle_timeout, idle=True)
-            elif not started:
-                started = True
-                connection.expect("end of the request", connection.limits.message_timeout, idle=False)
-            data = await stream.receive_some()
-            if connection.ended:
-                # Ended in the moment that the data arrived: begin nothing that would be cancelled half-way.
-                return False
-            if not data:
-                if frames.partial:
-                    log.info("connection closed within a message", address=connection.address)
-                return False
-            if not frames.partial:
-                # What a reload has changed meanwhile holds from the next request on.
-                frames.max_size = connection.limits.frame_size
-            frames.receive_data(bytes(data))
-            continue
-        started = False
         connection.busy()
         try:
             answer = await dispatcher.respond(peer, frame)
@@ -173,12 +176,25 @@ async def _converse(
         except Exception as error:
             log.error("request failed", address=connection.address, traceback=render(error))
             return False
-        connection.expect("reader of our answer", connection.limits.message_timeout, idle=False)
         await send(answer.data)
         if answer.close:
             return True
         if connection.draining:
             return False
-        if frames.partial:
+        begun = frames.partial
+        if begun:
             # Requests sent ahead of their answers must not keep the others waiting.
             await trio.lowlevel.checkpoint()
+
+
+def _sender(stream: trio.abc.Stream, connection: Connection) -> Callable[[bytes], Awaitable[None]]:
+    """Sends an answer; who must be waited for has `message_timeout` to take it."""
+
+    def wait() -> None:
+        connection.expect(_READER, connection.limits.message_timeout, idle=False)
+
+    async def send_all(data: bytes) -> None:
+        wait()
+        await stream.send_all(data)
+
+    return partial(stream.send_now, before_waiting=wait) if isinstance(stream, TLSStream) else send_all

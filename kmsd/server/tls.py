@@ -39,6 +39,7 @@ _FAREWELL = 1.0
 """Seconds that a failed handshake is kept open so that the client can read the alert."""
 
 _TOO_LATE = "no handshake in time"
+_CLOSED = "this stream is closed"
 
 
 class HandshakeFailed(Exception):
@@ -125,8 +126,8 @@ class TLSStream(trio.abc.Stream):
             max_bytes = _RECEIVE_SIZE
         elif operator.index(max_bytes) < 1:
             raise ValueError("max_bytes must be at least 1")
-        self._check_open()
-        if self._receiving:
+        if self._closed or self._receiving:
+            self._check_open()
             raise trio.BusyResourceError("another task receives from this stream")
         self._receiving = True
         try:
@@ -136,8 +137,7 @@ class TLSStream(trio.abc.Stream):
                 await trio.lowlevel.checkpoint()
             else:
                 await self._readable.wait()
-            while True:
-                self._check_open()
+            while not self._closed:
                 try:
                     return self._socket.recv(max_bytes)
                 except ssl.SSLWantReadError:
@@ -146,6 +146,7 @@ class TLSStream(trio.abc.Stream):
                     await self._writable.wait()
                 except OSError as error:
                     raise trio.BrokenResourceError(cause(error)) from error
+            raise trio.ClosedResourceError(_CLOSED)
         finally:
             self._receiving = False
 
@@ -157,16 +158,30 @@ class TLSStream(trio.abc.Stream):
         finally:
             self._sending = False
 
-    async def send_now(self, data: bytes | bytearray | memoryview) -> None:
+    async def send_now(self, data: bytes, before_waiting: Callable[[], None] | None = None) -> None:
         """As `send_all`, but no checkpoint if the kernel takes all at once, as it does with most answers.
 
-        For who has a checkpoint elsewhere in his loop; it saves one trip through the scheduler.
+        For who has a checkpoint elsewhere in his loop; it saves one trip through the scheduler. Where the kernel does
+        not, `before_waiting` is called first.
         """
         self._begin_sending()
         try:
-            await self._send(data)
+            sent = self._socket.send(data) if data else 0
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
+        except OSError as error:
+            self._broken = True
+            raise trio.BrokenResourceError(cause(error)) from error
         finally:
             self._sending = False
+        if sent != len(data):
+            if before_waiting is not None:
+                before_waiting()
+            self._sending = True
+            try:
+                await self._send(memoryview(data)[sent:])
+            finally:
+                self._sending = False
 
     async def _send(self, data: bytes | bytearray | memoryview) -> None:
         rest = memoryview(data).cast("B") if type(data) is not bytes else data
@@ -248,16 +263,16 @@ class TLSStream(trio.abc.Stream):
             self._socket.close()
 
     def _begin_sending(self) -> None:
-        self._check_open()
-        if self._sending:
-            raise trio.BusyResourceError("another task sends to this stream")
-        if self._broken:
+        if self._closed or self._sending or self._broken:
+            self._check_open()
+            if self._sending:
+                raise trio.BusyResourceError("another task sends to this stream")
             raise trio.BrokenResourceError("an earlier send did not finish")
         self._sending = True
 
     def _check_open(self) -> None:
         if self._closed:
-            raise trio.ClosedResourceError("this stream is closed")
+            raise trio.ClosedResourceError(_CLOSED)
 
 
 # --- accepting ----------------------------------------------------------------------------------------------

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from kmsd.server.dispatcher import Dispatcher
+from kmsd.server.logs import name_request
 from protocol.enums import BatchErrorContinuationOption as Option
 from protocol.enums import ResultReason
 from protocol.errors import ProtocolError
@@ -95,7 +95,7 @@ async def test_what_is_done_later_is_done_in_the_name_of_its_request(server: Ser
 
 async def test_what_the_log_says_names_the_request(server: Server) -> None:
     peer = server.peer("acme", "app")
-    with capture_logs(processors=[merge_contextvars]) as logs:
+    with capture_logs(processors=[name_request]) as logs:
         for version in (V2_0, V2_1):
             await server.dispatcher.respond(peer, frame(LogRequest(log_message="here"), version=version))
     assert [entry["request"] for entry in logs] == [f"{peer.connection}-{number}" for number in (1, 2)]
