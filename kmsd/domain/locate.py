@@ -19,6 +19,7 @@ from kmsd.domain.terms import (
     DUE,
     OF_KIND,
     SEPARATOR,
+    UNINDEXED,
     Term,
     is_instanced,
     key_of,
@@ -99,6 +100,10 @@ class Search:
     """On the terms that are an object's own."""
     kind: tuple[Condition, ...] = ()
     """On those of its kind."""
+    unindexed: tuple[Condition, ...] = ()
+    """On what the store has no index of: to be held against the objects that fulfil all else."""
+    within: bytes | None = None
+    """Bytes that are somewhere in the attributes of each of these."""
 
 
 def storage_status(obj: ManagedObject) -> StorageStatusMask:
@@ -130,8 +135,9 @@ def prepare(query: LocateQuery) -> Search:
             grouped.setdefault(attribute.key, []).append(attribute)
     own: list[Condition] = []
     kind: list[Condition] = []
+    unindexed: list[Condition] = []
     for key, wanted in grouped.items():
-        conditions = kind if key in OF_KIND else own
+        conditions = kind if key in OF_KIND else unindexed if key in UNINDEXED else own
         if _all_dates(wanted):
             conditions.append(_dates(key, wanted))
         else:
@@ -139,7 +145,7 @@ def prepare(query: LocateQuery) -> Search:
                 conditions.extend(_value_conditions(key, attribute.value))
     if query.object_group_member is not None:
         kind.extend(_group_member(query, grouped))
-    if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in own + kind) > MOST_CONDITIONS:
+    if sum(len(c.terms) if isinstance(c, AllOf) else 1 for c in own + kind + unindexed) > MOST_CONDITIONS:
         raise invalid_field(f"Locate by more than {MOST_CONDITIONS} values")
     mask = query.storage_status_mask
     if mask is None:
@@ -147,7 +153,8 @@ def prepare(query: LocateQuery) -> Search:
     statuses = tuple(int(status) for status in StorageStatusMask if status & mask)
     if query.records:
         statuses = (int(RECORDS),)
-    return Search(query.tenant, statuses, tuple(uids), tuple(own), tuple(kind))
+    within = next((value for a in grouped.get("Digest", ()) if (value := a.value.digest_value)), None)
+    return Search(query.tenant, statuses, tuple(uids), tuple(own), tuple(kind), tuple(unindexed), within)
 
 
 def overdue(tenant: str, now: int) -> Search:
@@ -166,10 +173,11 @@ def matches(query: LocateQuery, obj: ManagedObject) -> bool:
         return False
     if any(uid != obj.uid for uid in search.uids):
         return False
-    if not search.conditions and not search.kind:
+    of_own = search.conditions + search.unindexed
+    if not of_own and not search.kind:
         return True
     own, kind = terms(obj)
-    return all(_holds(condition, own) for condition in search.conditions) and all(
+    return all(_holds(condition, own) for condition in of_own) and all(
         _holds(condition, kind) for condition in search.kind
     )
 

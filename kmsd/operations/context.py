@@ -20,6 +20,7 @@ from kmsd.domain.cmk import Cmk, names_cmk
 from kmsd.domain.errors import KmsError, invalid_field, object_not_found, permission_denied
 from kmsd.domain.locate import LocateQuery, matches
 from kmsd.domain.objects import ManagedObject, ProtectionLevel
+from kmsd.domain.terms import UNINDEXED
 from kmsd.operations import addressing
 from kmsd.operations.batch import Batch
 from protocol.enums import (
@@ -259,7 +260,8 @@ class Context:
         """On the event loop where it is surely short, in a thread otherwise: each object that a client's patterns
         are held against is decoded, 20,000 of them in 0.7 s."""
         locate = self.services.store.locate
-        if self.services.store.has_many_kinds(query.tenant):
+        through = any(attribute.key in UNINDEXED for attribute in query.conditions)
+        if through or self.services.store.has_many_kinds(query.tenant):
             return await trio.to_thread.run_sync(locate, query, accept, limiter=_SEARCHES)
         if any(attribute.key in _SELECTIVE for attribute in query.conditions):
             return locate(query, accept)

@@ -72,6 +72,16 @@ UPDATE_OBJECT = compiled(
     *(f"new_{name}" for name in _UPDATED),
     "row_id",
 )
+WITHIN = compiled(
+    select(*(objects.c[name] for name in ObjectRow._fields))
+    .where(
+        objects.c.tenant == bindparam("tenant"),
+        func.instr(objects.c.attributes, bindparam("within")) > literal_column("0"),
+    )
+    .order_by(objects.c.created.desc(), objects.c.id.desc()),
+    "tenant",
+    "within",
+)
 NAME_HOLDER = compiled(select(names.c.object).where(_THIS_NAME), "tenant", "name")
 NAMED = compiled(
     select(objects.c.uid).select_from(names.join(objects, objects.c.id == names.c.object)).where(_THIS_NAME),

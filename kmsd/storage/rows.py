@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kmsd.domain.locate import DESTROYED_RECORDS, storage_status
 from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared
-from kmsd.domain.terms import Term, Terms, attribute_terms, joined_terms
+from kmsd.domain.terms import UNINDEXED, AttributeTerms, Term, Terms, attribute_terms, joined_terms
 from kmsd.storage.errors import CorruptStoreError
 from protocol.attributes import Attribute, dump_attributes, load_attributes, spec_of
 from protocol.enums import KeyFormatType, ObjectType, State, StorageStatusMask
@@ -41,7 +41,7 @@ class ObjectRow(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Everything that is stored of an object: its row, what it is found by, the names it holds."""
+    """Everything that is stored of an object: its row, what it is found by in an index, the names it holds."""
 
     row: ObjectRow
     terms: Terms
@@ -82,7 +82,8 @@ def _stored(key: str, instances: tuple[Attribute, ...]) -> StoredAttribute:
     if spec_of(key) is None:
         # The codec leaves out what no version knows; a store must not.
         raise ValueError(f"no attribute {key!r}")
-    made = StoredAttribute(instances, dump_attributes(instances), *attribute_terms(key, instances))
+    found_by = AttributeTerms() if key in UNINDEXED else attribute_terms(key, instances)
+    made = StoredAttribute(instances, dump_attributes(instances), *found_by)
     if type(instances) is Shared:
         if len(_SHARED) >= MOST_SHARED:
             _SHARED.clear()

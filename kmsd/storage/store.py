@@ -181,7 +181,7 @@ class Store:
         limit = -1 if query.maximum_items is None else query.maximum_items
         if limit == 0 or not search.statuses:
             return []
-        if search.uids or accept is not None:
+        if search.uids or search.unindexed or accept is not None:
             found = []
             for obj in self._objects(query, search):
                 if accept is not None and not accept(obj):
@@ -206,7 +206,7 @@ class Store:
         search = prepare(query)
         if not search.statuses:
             return 0
-        if search.uids or accept is not None:
+        if search.uids or search.unindexed or accept is not None:
             return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
         with self._reading() as connection:
             return count(connection, search)
@@ -227,13 +227,21 @@ class Store:
                 if row is not None and matches(query, obj := decode(row)):
                     yield obj
                 return
+            if search.within is not None:
+                with closing(connection.execute(sql.WITHIN.sql, (search.tenant, search.within))) as rows:
+                    for row in rows:
+                        if matches(query, obj := decode(row)):
+                            yield obj
+                return
             width = len(ObjectRow._fields)
             # A search left half-read would hold its snapshot, and with it the write-ahead log.
             with closing(select(connection, search, "object")) as rows:
                 for row in rows:
                     # The version of this row says whether a copy in memory, however old, is the same.
                     kept = self._cache.peek(row[1], row[0])
-                    yield kept if kept is not None and kept.version == row[8] else decode(row[:width])
+                    obj = kept if kept is not None and kept.version == row[8] else decode(row[:width])
+                    if not search.unindexed or matches(query, obj):
+                        yield obj
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

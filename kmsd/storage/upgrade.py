@@ -14,7 +14,7 @@ from kmsd.storage.connection import FileLock, connect, create_private
 from kmsd.storage.errors import SchemaError
 from kmsd.storage.statements import CREATE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every schema this code can bring up to date, oldest first."""
 REVISION = REVISIONS[-1]
 

@@ -20,6 +20,8 @@ from protocol.attributes import Attribute
 from protocol.enums import (
     BlockCipherMode,
     CryptographicUsageMask,
+    HashingAlgorithm,
+    KeyFormatType,
     LinkType,
     NameType,
     ObjectType,
@@ -28,7 +30,7 @@ from protocol.enums import (
     StorageStatusMask,
     UsageLimitsUnit,
 )
-from protocol.structures import CryptographicParameters, Link, Name, UsageLimits
+from protocol.structures import CryptographicParameters, Digest, Link, Name, UsageLimits
 from protocol.ttlv import Item, ItemType
 from tests.storage.samples import NOW, aes_key, name
 
@@ -91,6 +93,14 @@ attributes = st.one_of(
         small,
         st.none() | small,
         st.sampled_from(UsageLimitsUnit),
+    ),
+    st.builds(
+        lambda algorithm, value, form: Attribute(
+            "Digest", Digest(hashing_algorithm=algorithm, digest_value=value, key_format_type=form)
+        ),
+        st.sampled_from([HashingAlgorithm.SHA_256, HashingAlgorithm.SHA_1]),
+        st.sampled_from([None, b"", b"a", b"ab", bytes(32)]),
+        st.sampled_from([None, KeyFormatType.RAW]),
     ),
     st.builds(lambda bits: Attribute("Cryptographic Usage Mask", CryptographicUsageMask(bits)), st.integers(0, 15)),
     st.builds(Attribute, st.just("Object Group"), texts),

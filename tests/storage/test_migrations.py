@@ -17,9 +17,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
+from kmsd.domain.locate import LocateQuery
 from kmsd.domain.objects import AttributeSet
+from kmsd.domain.terms import terms
 from kmsd.storage import SchemaError, Store, migrate
-from kmsd.storage.rows import encode
+from kmsd.storage.rows import digest_of, encode
 from kmsd.storage.schema import metadata
 from kmsd.storage.transaction import Unit
 from kmsd.storage.upgrade import MIGRATIONS, REVISION, REVISIONS, upgrade
@@ -139,6 +141,29 @@ def test_the_objects_of_an_older_store_are_found_as_before(tmp_path: Path) -> No
         assert rows(tmp_path / "old.db", table) == rows(tmp_path / "new.db", table)
     with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_an_older_store_forgets_the_index_of_digests(tmp_path: Path) -> None:
+    """Revision 0006: they are looked for in the objects themselves."""
+    key = aes_key(name("one"))
+    digest = key.attributes.get("Digest")
+    entry = encode(key, 1)
+    old = {term for term, _ in terms(key).own - entry.terms.own}
+    assert any(digest.digest_value.hex() in term for term in old)
+    upgrade(tmp_path / "kmsd.db", revision="0005")
+    with closing(sqlite3.connect(tmp_path / "kmsd.db")) as connection, connection:
+        connection.execute("INSERT INTO kinds VALUES (1, ?, ?)", (key.tenant, digest_of(entry.terms.kind)))
+        marks = ", ".join("?" * (len(entry.row) + 2))
+        connection.execute(f"INSERT INTO objects VALUES ({marks})", (1, *entry.row, 1))
+        connection.executemany(
+            "INSERT INTO terms VALUES (?, ?, ?, 1, ?)",
+            [(key.tenant, term, entry.row.created, instance) for term, instance in terms(key).own],
+        )
+    migrate(tmp_path / "kmsd.db")
+    left = {term for _, term, *_ in rows(tmp_path / "kmsd.db", "terms")}
+    assert left == {term for term, _ in entry.terms.own}
+    with Store.open(tmp_path / "kmsd.db") as store:
+        assert store.locate(LocateQuery(key.tenant, (Attribute("Digest", digest),))) == [key.uid]
 
 
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:

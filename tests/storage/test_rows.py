@@ -43,7 +43,8 @@ def test_what_is_kept_of_shared_attributes_gives_the_same_row(values: dict[str, 
     for _ in range(2):
         entry = rows.encode(obj, 1)
         assert entry.row.attributes == dump_attributes(tuple(apart.attributes))
-        assert entry.terms == terms(apart)
+        indexed = terms(apart.with_attributes(apart.attributes.remove("Digest")))
+        assert entry.terms == indexed
         assert entry == rows.encode(apart, 1)
 
 
