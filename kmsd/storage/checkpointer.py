@@ -17,8 +17,8 @@ from kmsd.storage.connection import connect
 
 log = structlog.get_logger(__name__)
 
-_NICENESS = 19
-"""The thread takes the processor when nobody else wants it: on a single one, a checkpoint made one request in a hundred
+_NICENESS = 10
+"""The thread leaves most of the processor to requests: on a single one, a checkpoint made one request in a hundred
 wait twice as long."""
 
 

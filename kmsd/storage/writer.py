@@ -35,6 +35,9 @@ lock is measured as well, and looks like a slow disk."""
 CHECKPOINT_ROWS = 16_000
 """Changed rows after which the write-ahead log is brought into the file, some 32 MiB of log. A page that changes again
 and again is written there once."""
+MOST_BEHIND = 3 * CHECKPOINT_ROWS
+"""Changed rows without a checkpoint after which commits pause for one: where others take all of the processor, the one
+beside the commits may not come to its end."""
 LONGEST_LOG_PAGES = 16384
 """Pages of 4 KiB after which commits pause once, so that the log starts anew."""
 
@@ -63,7 +66,8 @@ class Writer:
         self._limiter = trio.CapacityLimiter(1)
         self._running = False
         self._accepting = False
-        self._checkpointed = 0
+        self._asked_rows = 0
+        self._done_rows = 0
         self._much = trio.Event()
         self._settle = False
         self._average = 0.0
@@ -95,7 +99,9 @@ class Writer:
         while True:
             await self._much.wait()
             self._much = trio.Event()
+            rows = self._asked_rows
             pages = await self._checkpointer.checkpoint_beside()
+            self._done_rows = max(self._done_rows, rows)
             # The log starts anew only when all of it is in the file at the start of a transaction. A pause between
             # commits is enough for that; where there is none, the log grows until the writer makes one.
             self._settle = pages > LONGEST_LOG_PAGES
@@ -135,12 +141,14 @@ class Writer:
             result: outcome.Outcome[None]
             result = outcome.Value(None) if refused is None else outcome.Error(refused)
             trio.lowlevel.reschedule(waiting.task, result)
-        if self._settle:
+        rows = self._transactions.changed_rows
+        if self._settle or rows - self._done_rows > MOST_BEHIND:
             self._settle = False
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._checkpointer.checkpoint, limiter=self._limiter)
-        elif self._transactions.changed_rows - self._checkpointed > CHECKPOINT_ROWS:
-            self._checkpointed = self._transactions.changed_rows
+            self._done_rows = rows
+        elif rows - self._asked_rows > CHECKPOINT_ROWS:
+            self._asked_rows = rows
             self._much.set()
 
     async def _commit_group(self, units: list[Unit]) -> Outcomes:

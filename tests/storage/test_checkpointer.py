@@ -47,7 +47,7 @@ async def test_its_thread_gives_way_to_all_others_and_ends_with_it(tmp_path: Pat
         (thread,) = _threads()
         assert thread.native_id is not None
         mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == 19 >= mine
+        assert os.getpriority(os.PRIO_PROCESS, thread.native_id) == 10 >= mine
     finally:
         checkpointer.close()
     assert not _threads()

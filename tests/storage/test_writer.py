@@ -302,6 +302,7 @@ async def test_commits_in_threads_store_the_same(tmp_path: Path, monkeypatch: py
 
 async def test_the_log_is_brought_into_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "CHECKPOINT_ROWS", 100)
+    monkeypatch.setattr(writer, "MOST_BEHIND", 300)
     monkeypatch.setattr(writer, "LONGEST_LOG_PAGES", 20)
     path = tmp_path / "kmsd.db"
     async with running(path) as store:
@@ -311,3 +312,17 @@ async def test_the_log_is_brought_into_the_file(tmp_path: Path, monkeypatch: pyt
         assert path.stat().st_size > 500_000
     # Without checkpoints 300 commits leave at least 300 pages of 4 KiB.
     assert size < 600_000
+
+
+async def test_commits_wait_for_a_checkpoint_that_does_not_come_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "CHECKPOINT_ROWS", 100)
+    monkeypatch.setattr(writer, "MOST_BEHIND", 300)
+    path = tmp_path / "kmsd.db"
+    async with running(path) as store:
+        # As where the thread beside never gets the processor.
+        monkeypatch.setattr(store._checkpointer, "checkpoint_beside", trio.sleep_forever)
+        for _ in range(300):
+            await store.commit(UnitOfWork([record() for _ in range(50)]))
+        assert path.with_name("kmsd.db-wal").stat().st_size < 600_000
