@@ -31,6 +31,7 @@ from kmsd.domain.terms import (
 from protocol.attributes import ATTRIBUTES, Attribute, spec_of
 from protocol.enums import ObjectGroupMember, State, StorageStatusMask
 from protocol.schema import DateTime, DateTimeExtended
+from protocol.structures import Digest
 from protocol.ttlv import Item, ItemType
 from protocol.vendor import CMK
 
@@ -153,8 +154,14 @@ def prepare(query: LocateQuery) -> Search:
     statuses = tuple(int(status) for status in StorageStatusMask if status & mask)
     if query.records:
         statuses = (int(RECORDS),)
-    within = next((value for a in grouped.get("Digest", ()) if (value := a.value.digest_value)), None)
+    asked = (attribute.value for key in UNINDEXED for attribute in grouped.get(key, ()))
+    within = next((data for value in asked if (data := _bytes_of(value))), None)
     return Search(query.tenant, statuses, tuple(uids), tuple(own), tuple(kind), tuple(unindexed), within)
+
+
+def _bytes_of(value: bytes | Digest) -> bytes | None:
+    """What an attribute without an index has in common with its stored form."""
+    return value if isinstance(value, bytes) else value.digest_value
 
 
 def overdue(tenant: str, now: int) -> Search:

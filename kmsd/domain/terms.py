@@ -65,9 +65,9 @@ def _type_of_few(name: str, kind: Any) -> type[int] | None:
     return int if issubclass(kind, Enum) or kind is bool else None
 
 
-UNINDEXED = frozenset({"Digest"})
+UNINDEXED = frozenset({"Digest", "Short Unique Identifier"})
 """Attributes that are looked for in the objects themselves: random values, hardly ever asked for, whose index would be
-a third of what a new object writes. What is stored was made by this: a change needs a migration."""
+half of what a new object writes. What is stored was made by this: a change needs a migration."""
 
 OF_KIND = {
     name: kind

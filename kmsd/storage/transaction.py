@@ -25,7 +25,6 @@ from kmsd.storage.rows import Entry, digest_of
 Outcomes = list[Exception | None]
 _PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
-_CACHE_KIB = 8192
 KNOWN_KINDS = 1024
 """Kinds whose row ids are kept in memory; they never change."""
 
@@ -65,8 +64,6 @@ class Transactions:
         self._kinds: dict[tuple[str, frozenset[Term]], int] = {}
         # Waiting is done here, where it can be bounded, and never in SQLite on the event loop.
         connection.execute("PRAGMA busy_timeout=0")
-        # The pages of the index that new objects go to.
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     @property
     def changed_rows(self) -> int:

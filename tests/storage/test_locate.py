@@ -104,6 +104,7 @@ attributes = st.one_of(
     ),
     st.builds(lambda bits: Attribute("Cryptographic Usage Mask", CryptographicUsageMask(bits)), st.integers(0, 15)),
     st.builds(Attribute, st.just("Object Group"), texts),
+    st.builds(Attribute, st.just("Short Unique Identifier"), st.sampled_from([b"", b"a", bytes(32)])),
     st.builds(Attribute, st.just("Cryptographic Length"), small),
     st.builds(Attribute, st.just("Fresh"), st.booleans()),
     st.builds(Attribute, st.sampled_from(["Activation Date", "Initial Date", "Archive Date"]), dates),

@@ -143,13 +143,15 @@ def test_the_objects_of_an_older_store_are_found_as_before(tmp_path: Path) -> No
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-def test_an_older_store_forgets_the_index_of_digests(tmp_path: Path) -> None:
-    """Revision 0006: they are looked for in the objects themselves."""
-    key = aes_key(name("one"))
+def test_an_older_store_forgets_an_index_that_there_is_no_more(tmp_path: Path) -> None:
+    """Revision 0006: Digest and Short Unique Identifier are looked for in the objects themselves."""
+    short = Attribute("Short Unique Identifier", bytes(range(32)))
+    key = aes_key(name("one"), short)
     digest = key.attributes.get("Digest")
     entry = encode(key, 1)
     old = {term for term, _ in terms(key).own - entry.terms.own}
     assert any(digest.digest_value.hex() in term for term in old)
+    assert any(short.value.hex() in term for term in old)
     upgrade(tmp_path / "kmsd.db", revision="0005")
     with closing(sqlite3.connect(tmp_path / "kmsd.db")) as connection, connection:
         connection.execute("INSERT INTO kinds VALUES (1, ?, ?)", (key.tenant, digest_of(entry.terms.kind)))
@@ -163,7 +165,8 @@ def test_an_older_store_forgets_the_index_of_digests(tmp_path: Path) -> None:
     left = {term for _, term, *_ in rows(tmp_path / "kmsd.db", "terms")}
     assert left == {term for term, _ in entry.terms.own}
     with Store.open(tmp_path / "kmsd.db") as store:
-        assert store.locate(LocateQuery(key.tenant, (Attribute("Digest", digest),))) == [key.uid]
+        for condition in (Attribute("Digest", digest), short):
+            assert store.locate(LocateQuery(key.tenant, (condition,))) == [key.uid]
 
 
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""Locate by Digest (KMIP 1.4 §3.17), of which there is no index: what is found, and that nobody waits for it."""
+"""Locate by Digest (KMIP 1.4 §3.17) and Short Unique Identifier (2.1 §4.56), of which there is no index: what is found,
+and that nobody waits for it."""
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -35,6 +37,17 @@ async def test_an_object_is_found_by_its_digest(app: Caller, server: Server, ver
     assert await _found(server.caller("bank"), Attribute("Digest", digests[0])) == []
     wrong = Digest(hashing_algorithm=HashingAlgorithm.SHA_1, digest_value=digests[0].digest_value)
     assert await _found(caller, Attribute("Digest", wrong)) == []
+
+
+async def test_an_object_is_found_by_its_short_identifier(app: Caller, server: Server) -> None:
+    app = app.at(V2_1)
+    made = [(await app.call(create())).unique_identifier for _ in range(3)]
+    for uid in made:
+        short = Attribute("Short Unique Identifier", hashlib.sha256(uid.encode()).digest())
+        assert shown(await app.call(attributes(uid)))["Short Unique Identifier"] == short.value
+        assert await _found(app, short) == [uid]
+        assert await _found(server.caller("bank").at(V2_1), short) == []
+    assert await _found(app, Attribute("Short Unique Identifier", bytes(32))) == []
 
 
 async def test_a_part_of_a_digest_is_asked_for_as_any_other_attribute(app: Caller) -> None:
