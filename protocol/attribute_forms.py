@@ -18,6 +18,7 @@ from protocol.attribute_items import (
     read_text,
     read_vendor,
     tag_of_name,
+    text_item,
     utf8,
     vendor_and_name,
     write_item,
@@ -56,10 +57,11 @@ _REFERENCE_HEAD: Final = Tag.ATTRIBUTE_REFERENCE << 8
 class _Known:
     """How one attribute's value is read and written in one version; compiled at first use."""
 
-    __slots__ = ("name", "read", "spec", "tag", "version", "write")
+    __slots__ = ("name", "name_item", "read", "spec", "tag", "version", "write")
 
     def __init__(self, spec: AttributeSpec, tag: int, version: ProtocolVersion) -> None:
         self.spec, self.name, self.tag, self.version = spec, spec.name, tag, version
+        self.name_item = text_item(NAME_HEAD, spec.name)
         self.read: Reader = self._first_read
         self.write: Writer = self._first_write
 
@@ -190,12 +192,14 @@ class FirstForm(_Codec):
             return write_vendor(attribute.vendor, attribute.name, attribute.value, out)
         mark = len(out)
         out.append(b"")
-        size = write_text(NAME_HEAD, attribute.name, out)
+        known = self.known.get(attribute.name)
+        name = text_item(NAME_HEAD, attribute.name) if known is None else known.name_item
+        out.append(name)
+        size = len(name)
         if attribute.index is not None:
             out.append(pack_head(_INDEX_HEAD, 4) + attribute.index.to_bytes(4, "big") + bytes(4))
             size += 16
         value = attribute.value
-        known = self.known.get(attribute.name)
         if isinstance(value, Item):
             size += write_item(Tag.ATTRIBUTE_VALUE, value, out)
         elif value is NO_VALUE:

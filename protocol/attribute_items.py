@@ -69,12 +69,16 @@ def read_item(buffer: bytes, start: int, stop: int, tag: int) -> Item:
     return item
 
 
-def write_text(head: int, text: str, out: list[bytes]) -> int:
+def text_item(head: int, text: str) -> bytes:
     data = text.encode()
     size = len(data)
-    out.append(pack_head(head, size))
-    out.append(data + ZEROS[size & 7])
-    return size + 8 + (-size & 7)
+    return pack_head(head, size) + data + ZEROS[size & 7]
+
+
+def write_text(head: int, text: str, out: list[bytes]) -> int:
+    item = text_item(head, text)
+    out.append(item)
+    return len(item)
 
 
 def write_item(tag: int, item: Item, out: list[bytes]) -> int:

@@ -11,6 +11,7 @@ refuse that one item; known attributes and values that came later than the versi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from protocol.attribute_table import ATTRIBUTE_BY_TAG, ATTRIBUTES, CUSTOM, AttributeSpec
@@ -118,6 +119,7 @@ def load_attributes(data: bytes) -> tuple[Attribute, ...]:
     return _codec(ANY).read_list(data + PADDING, 0, len(data), 0)
 
 
+@cache
 def _codec(version: ProtocolVersion) -> FirstForm | SecondForm:
     # Here, because what it returns makes the classes above.
     from protocol.attribute_forms import codec_of  # noqa: PLC0415

@@ -158,8 +158,10 @@ def _checked(attribute: Attribute, object_type: ObjectType) -> AttributeSpec | N
     return spec
 
 
-# Most attributes are one number, and most requests give the same ones.
-_checked_number = lru_cache(maxsize=1024, typed=True)(_checked)
+# Most attributes are one number, and most requests give the same ones. typed: True is not 1.
+@lru_cache(maxsize=1024, typed=True)
+def _checked_number(name: str, value: int, object_type: ObjectType) -> AttributeSpec | None:
+    return _checked(Attribute(name, value), object_type)
 
 
 @lru_cache(maxsize=64)
@@ -196,8 +198,10 @@ def imported(attributes: Iterable[Attribute], object_type: ObjectType) -> Attrib
     for number, attribute in enumerate(attributes):
         if number >= MOST_ATTRIBUTES:
             raise KmsError(ResultReason.INVALID_FIELD, f"more than {MOST_ATTRIBUTES} attributes")
-        check = _checked_number if isinstance(attribute.value, int) else _checked
-        spec = check(attribute, object_type)
+        if isinstance(attribute.value, int) and attribute.vendor is None:
+            spec = _checked_number(attribute.name, attribute.value, object_type)
+        else:
+            spec = _checked(attribute, object_type)
         if spec is not None and not spec.multiple:
             if spec.name in by_key:
                 raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{spec.name} is given twice")

@@ -71,19 +71,20 @@ class AttributeSet:
                 by_key[key] = _number(key, attribute.value)
             else:
                 by_key[key] = (attribute,)
-        self._hold(by_key, {key: instances[0].value for key, instances in by_key.items()})
-
-    def _hold(self, by_key: dict[str, tuple[Attribute, ...]], values: dict[str, Any]) -> None:
         self._by_key = by_key
-        self._values = values
-        self.get = values.get
+        self._values = {key: instances[0].value for key, instances in by_key.items()}
+        self.get = self._values.get
 
     @classmethod
     def of(cls, by_key: dict[str, tuple[Attribute, ...]], values: dict[str, Any] | None = None) -> AttributeSet:
         """The set of these instances by their key, with the value of each first one. The mappings are the set's from
         now on."""
+        if values is None:
+            values = {key: instances[0].value for key, instances in by_key.items()}
         made = cls.__new__(cls)
-        made._hold(by_key, {key: given[0].value for key, given in by_key.items()} if values is None else values)
+        made._by_key = by_key
+        made._values = values
+        made.get = values.get
         return made
 
     def __iter__(self) -> Iterator[Attribute]:
