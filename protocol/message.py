@@ -217,7 +217,7 @@ class _MessageCodec:
         self.head, self.header_head = tag << 8 | STRUCTURE, header_tag << 8 | STRUCTURE
         self.message, self.header, self.item = message, header, item
         self.last: tuple[bytes, Any, Reader] = (b"", None, decoder)
-        self.writers: dict[ProtocolVersion, Writer] = {}
+        self.writers: dict[ProtocolVersion, tuple[Writer, Writer]] = {}
 
     def decode(self, data: bytes) -> Any:
         end = len(data)
@@ -265,15 +265,25 @@ class _MessageCodec:
 
     def encode(self, message: Any) -> bytes:
         header, items = message.header, message.batch_items
+        version = header.protocol_version
         if header.batch_count != len(items):
             raise ValueError(f"batch_count is {header.batch_count}, but there are {len(items)} items")
-        return self.framed(header.protocol_version, self.written(header), items)
+        writers = self.writers.get(version)
+        if writers is None:
+            writers = self._writers(version)
+        out = [b"", b""]
+        try:
+            size = writers[0](header, out)
+            out[1] = pack_head(self.header_head, size)
+            return self._framed(out, size + 8, items, writers[1])
+        except ProtocolError as error:
+            raise error.within(self.name) from None
 
     def written(self, header: Any) -> bytes:
         """The header as one item."""
         out = [b""]
         try:
-            size = encoder(self.header, header.protocol_version)(header, out)
+            size = self._writers(header.protocol_version)[0](header, out)
         except ProtocolError as error:
             raise error.within(self.name) from None
         out[0] = pack_head(self.header_head, size)
@@ -281,20 +291,26 @@ class _MessageCodec:
 
     def framed(self, version: ProtocolVersion, header: bytes, items: Sequence[Any]) -> bytes:
         """The message of a written header, which says that there are so many items."""
-        write = self.writers.get(version)
-        if write is None:
-            write = self.writers[version] = encoder(self.item, version)
-        out = [b"", header]
-        total = len(header)
+        writers = self.writers.get(version)
+        if writers is None:
+            writers = self._writers(version)
         try:
-            for item in items:
-                mark = len(out)
-                out.append(b"")
-                size = write(item, out)
-                out[mark] = pack_head(_ITEM_HEAD, size)
-                total += size + 8
+            return self._framed([b"", header], len(header), items, writers[1])
         except ProtocolError as error:
             raise error.within(self.name) from None
+
+    def _writers(self, version: ProtocolVersion) -> tuple[Writer, Writer]:
+        writers = self.writers[version] = encoder(self.header, version), encoder(self.item, version)
+        return writers
+
+    def _framed(self, out: list[bytes], total: int, items: Sequence[Any], write: Writer) -> bytes:
+        """The message whose header is in `out`, `total` bytes of it, behind room for the head of all."""
+        for item in items:
+            mark = len(out)
+            out.append(b"")
+            size = write(item, out)
+            out[mark] = pack_head(_ITEM_HEAD, size)
+            total += size + 8
         out[0] = pack_head(self.head, total)
         return b"".join(out)
 
