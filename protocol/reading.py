@@ -181,11 +181,18 @@ def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str
         table = table_of(kind.python)
         name = source.lazily(kind.python, decoder, "read")
         more = f", {source.key(table.given)}" if table.given else ""
-        call = f"{name}(buf, pos + 8, stop{more})"
+        call = f"x = {name}(buf, pos + 8, stop{more})"
+        calls: tuple[str, ...] = (call,)
         if table.recurring:
             recurring = source.lazily(kind.python, _recurring_reader, "recurring")
-            call = f"{recurring}(buf[pos + 8:stop]) if n <= {RECURRING_SIZE} else {call}"
-        lines = ("stop = pos + 8 + n", "if stop > end: raise malformed(tt, n)", f"x = {call}", "pos = stop")
+            # What is wrong is said of the bytes where they are: some errors depend on what comes behind them.
+            calls = (
+                f"if n > {RECURRING_SIZE}: {call}",
+                "else:",
+                f"    try: x = {recurring}(buf[pos + 8:stop])",
+                f"    except ProtocolError: {call}",
+            )
+        lines = ("stop = pos + 8 + n", "if stop > end: raise malformed(tt, n)", *calls, "pos = stop")
         return [(f"tt == {tag << 8 | STRUCTURE:#x}", lines, "x")]
     whole = ("start = pos; stop = pos + 8 + n", "pos = stop + 7 & -8", "if pos > end: raise malformed(tt, n)")
     if isinstance(kind, Chosen):

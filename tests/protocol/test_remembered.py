@@ -90,6 +90,17 @@ def test_parameters_that_cannot_be_read_are_refused_each_time() -> None:
             decode(EncryptRequest, broken, V1_4)
 
 
+@pytest.mark.parametrize(("length", "text"), [(11, "PSource: malformed Byte String of length 11"), (24, "a length")])
+def test_parameters_that_reach_beyond_their_end_are_refused_for_what_is_there(length: int, text: str) -> None:
+    data = bytearray(encode(EncryptRequest(cryptographic_parameters=CryptographicParameters(p_source=b"abc")), V1_4))
+    data[data.index(b"abc") - 1] = length
+    # A field behind them, so that what is beyond their end is no padding.
+    data += encode(EncryptRequest(data=b"\1" * 32), V1_4)[8:]
+    data[7] = len(data) - 8
+    with pytest.raises(ProtocolError, match=text):
+        decode(EncryptRequest, bytes(data), V1_4)
+
+
 def test_what_is_read_by_what_encloses_it_cannot_recur() -> None:
     with pytest.raises(TypeError, match="do not recur"):
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,16 +119,18 @@ async def test_send_now_needs_no_checkpoint_and_keeps_its_promise_where_it_must_
 ) -> None:
     client, server = pair
     async with client, server:
+        waited: list[str] = []
         with trio.testing.assert_no_checkpoints():
-            await server.send_now(b"short")
+            await server.send_now(b"short", partial(waited.append, "short"))
         assert await client.receive_some() == b"short"
         data = bytes(range(256)) * 8192
         got = bytearray()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.send_now, data)
+            nursery.start_soon(server.send_now, data, partial(waited.append, "long"))
             while len(got) < len(data):
                 got += await client.receive_some()
         assert got == data
+        assert waited == ["long"]
 
 
 async def test_an_end_of_the_connection_without_an_alert_is_the_end_of_the_stream(
