@@ -65,8 +65,11 @@ class Checkpointer:
 
     def _serve(self) -> None:
         if sys.platform == "linux":
-            # There, a thread has a priority of its own.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            # There, a thread has a priority of its own. A service manager may forbid to change it.
+            try:
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+            except OSError as error:
+                log.info("checkpoints run with the priority of requests", cause=str(error))
         while (asked := self._asked.get()) is not None:
             token, done = asked
             self._result = outcome.capture(self.checkpoint)

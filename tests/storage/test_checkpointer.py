@@ -72,3 +72,18 @@ async def test_who_is_cancelled_waits_for_the_end_of_it(tmp_path: Path) -> None:
         await checkpointer.checkpoint_beside()
     assert scope.cancelled_caught
     checkpointer.close()
+
+
+async def test_where_the_priority_must_stay_as_it_is_checkpoints_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(which: int, who: int, priority: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    # As under the filter of system calls that the service unit sets.
+    monkeypatch.setattr(os, "setpriority", refused)
+    async with running(tmp_path / "kmsd.db") as store:
+        await store.commit(UnitOfWork([record() for _ in range(500)]))
+        with trio.fail_after(30):
+            assert await store._checkpointer.checkpoint_beside() > 0
+            await store._checkpointer.checkpoint_beside()
