@@ -371,14 +371,8 @@ class SecondForm(_Codec):
         return Form((enumeration, structure_), True, read, _one_or_many(write_one))
 
 
-_CODECS: dict[ProtocolVersion, FirstForm | SecondForm] = {}
-
-
-def codec_of(version: ProtocolVersion) -> FirstForm | SecondForm:
-    codec = _CODECS.get(version)
-    if codec is None:
-        codec = _CODECS[version] = FirstForm(version) if version < (2, 0) else SecondForm(version)
-    return codec
+def make_codec(version: ProtocolVersion) -> FirstForm | SecondForm:
+    return FirstForm(version) if version < (2, 0) else SecondForm(version)
 
 
 def _one_or_many(write_one: Callable[[Any, list[bytes]], int]) -> Callable[[Any, list[bytes]], int]:

@@ -122,6 +122,6 @@ def load_attributes(data: bytes) -> tuple[Attribute, ...]:
 @cache
 def _codec(version: ProtocolVersion) -> FirstForm | SecondForm:
     # Here, because what it returns makes the classes above.
-    from protocol.attribute_forms import codec_of  # noqa: PLC0415
+    from protocol.attribute_forms import make_codec  # noqa: PLC0415
 
-    return codec_of(version)
+    return make_codec(version)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from protocol.compiler import (
@@ -37,7 +36,7 @@ from protocol.operations import OPERATIONS, Spec
 from protocol.schema import ChosenBy, DateTime, Form, Formed, Open, Since, Tagged, Until, WireForm, structure
 from protocol.structures import Credential, Nonce
 from protocol.ttlv import Item
-from protocol.versions import SUPPORTED, V1_4, ProtocolVersion
+from protocol.versions import SUPPORTED, ProtocolVersion
 
 
 # ---- payloads ---------------------------------------------------------------------------------------------------
@@ -333,7 +332,7 @@ def _version(buffer: bytes, stop: int) -> ProtocolVersion:
 _REQUESTS: Final = _MessageCodec(
     Tag.REQUEST_MESSAGE, Tag.REQUEST_HEADER, RequestMessage, RequestHeader, RequestBatchItem
 )
-_RESPONSES: Final = _MessageCodec(
+RESPONSES: Final = _MessageCodec(
     Tag.RESPONSE_MESSAGE, Tag.RESPONSE_HEADER, ResponseMessage, ResponseHeader, ResponseBatchItem
 )
 
@@ -351,53 +350,10 @@ def encode_request(message: RequestMessage) -> bytes:
 
 def decode_response(data: bytes) -> ResponseMessage:
     """A whole response. Raises ProtocolError for bytes that are none, UnsupportedVersion for another version's."""
-    message: ResponseMessage = _RESPONSES.decode(data)
+    message: ResponseMessage = RESPONSES.decode(data)
     return message
 
 
 def encode_response(message: ResponseMessage) -> bytes:
     """The bytes of a response, in its header's version. Raises ProtocolError where the version lacks a value."""
-    return _RESPONSES.encode(message)
-
-
-def encode_answer(
-    version: ProtocolVersion,
-    time_stamp: int,
-    batch_items: Sequence[ResponseBatchItem],
-    client_correlation_value: str | None = None,
-    server_correlation_value: str | None = None,
-) -> bytes:
-    """As encode_response of a message whose header has these values and no others, but that header is seldom written.
-
-    An empty Server Correlation Value is none. Raises ProtocolError where the version lacks a value.
-    """
-    if client_correlation_value is not None:
-        header = ResponseHeader(
-            protocol_version=version,
-            time_stamp=time_stamp,
-            client_correlation_value=client_correlation_value,
-            server_correlation_value=server_correlation_value or None,
-            batch_count=len(batch_items),
-        )
-        return _RESPONSES.framed(version, _RESPONSES.written(header), batch_items)
-    value = server_correlation_value.encode() if server_correlation_value and version >= V1_4 else b""
-    before, behind = _answer_header(version, time_stamp, len(batch_items), len(value))
-    return _RESPONSES.framed(version, before + value + behind, batch_items)
-
-
-@lru_cache(maxsize=64)
-def _answer_header(version: ProtocolVersion, time_stamp: int, batch_count: int, room: int) -> tuple[bytes, bytes]:
-    """A header before and behind the `room` bytes of its Server Correlation Value, 0 for none.
-
-    Most answers of one second have the same. What clients send is not kept here.
-    """
-    header = ResponseHeader(
-        protocol_version=version,
-        time_stamp=time_stamp,
-        server_correlation_value="?" * room or None,
-        batch_count=batch_count,
-    )
-    written = _RESPONSES.written(header)
-    # Only the Batch Count, an item of 16 bytes, comes behind the value.
-    start = len(written) - 16 - (room + 7 & -8)
-    return written[:start], written[start + room :]
+    return RESPONSES.encode(message)

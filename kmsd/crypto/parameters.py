@@ -92,11 +92,9 @@ def resolve(
     differs.
     """
     chosen = _merge(request, attribute)
-    if chosen.block_cipher_mode is not None:
-        return chosen
-    if purpose in (Purpose.WRAP, Purpose.UNWRAP) and chosen.padding_method is None:
+    if purpose in (Purpose.WRAP, Purpose.UNWRAP) and chosen.block_cipher_mode is None and chosen.padding_method is None:
         return _filled(chosen, _DEFAULT_OAEP if algorithm in RSA else _DEFAULT_WRAP)
-    if purpose in (Purpose.ENCRYPT, Purpose.DECRYPT):
+    if purpose in (Purpose.ENCRYPT, Purpose.DECRYPT) and chosen.block_cipher_mode is None:
         if algorithm is None:
             return chosen
         if algorithm in RSA:

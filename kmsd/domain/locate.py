@@ -175,7 +175,11 @@ def overdue(tenant: str, now: int) -> Search:
 
 def matches(query: LocateQuery, obj: ManagedObject) -> bool:
     """Whether the query, apart from its Maximum and Offset Items, finds this object."""
-    search = prepare(query)
+    return fulfils(prepare(query), obj)
+
+
+def fulfils(search: Search, obj: ManagedObject) -> bool:
+    """As `matches`, for who has made the query ready."""
     if obj.tenant != search.tenant or int(storage_status(obj)) not in search.statuses:
         return False
     if any(uid != obj.uid for uid in search.uids):

@@ -10,7 +10,7 @@ from typing import Any
 from kmsd.domain import attribute_rules, lifecycle
 from kmsd.domain.algorithms import CURVE_BY_LENGTH, CURVE_LENGTHS, EC_ALGORITHMS, FIXED_LENGTHS, IMPLIED_CURVES
 from kmsd.domain.errors import KmsError
-from kmsd.domain.objects import AttributeSet, ManagedObject, Material, ProtectionLevel, Shared
+from kmsd.domain.objects import NO_ATTRIBUTES, AttributeSet, ManagedObject, Material, ProtectionLevel, Shared
 from protocol.attributes import Attribute
 from protocol.enums import (
     CryptographicAlgorithm,
@@ -152,7 +152,7 @@ def _begun(
     level: ProtectionLevel, sensitive: bool, extractable: bool, lease_time: int, now: int, fresh: bool
 ) -> AttributeSet:
     """What all objects that are made in one second under one level say of themselves: the same set for all of them."""
-    return AttributeSet().set_all(
+    return NO_ATTRIBUTES.set_all(
         {
             "Sensitive": sensitive,
             "Always Sensitive": sensitive,
@@ -219,11 +219,8 @@ def with_material(
             # KMIP 1.4 §3.17: of a certificate it is that "of the Certificate Value", which is in no key format.
             key_format_type=KeyFormatType.RAW if key.object_type is ObjectType.CERTIFICATE else shown,
         )
-    more = _NOTHING if generated is None else _generated(generated)
+    more = NO_ATTRIBUTES if generated is None else _generated(generated)
     return key.changed(key.state, key.attributes.merged(more, values), material)
-
-
-_NOTHING = AttributeSet()
 
 
 def domain_parameters(

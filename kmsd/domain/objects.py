@@ -140,7 +140,7 @@ class AttributeSet:
 
     def set_all(self, values: Mapping[str, Any]) -> AttributeSet:
         """`set` for each of the values."""
-        return self.merged(_NO_ATTRIBUTES, values)
+        return self.merged(NO_ATTRIBUTES, values)
 
     def merged(self, others: AttributeSet, values: Mapping[str, Any]) -> AttributeSet:
         """These with the others, which take the place of what has the same key, and then `set_all`."""
@@ -184,7 +184,7 @@ def _number(name: str, value: int) -> Shared:
     return Shared((Attribute(name, value),))
 
 
-_NO_ATTRIBUTES = AttributeSet()
+NO_ATTRIBUTES = AttributeSet()
 
 
 @dataclass(frozen=True, slots=True)

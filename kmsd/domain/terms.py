@@ -111,7 +111,7 @@ def joined_terms(
 
 def attribute_terms(key: str, instances: tuple[Attribute, ...]) -> AttributeTerms:
     """The terms of one attribute, which depend on nothing else."""
-    prefix = _indexed_prefix(key)
+    prefix = _prefix_of(key)
     if prefix is None:
         return AttributeTerms()
     value = instances[0].value
@@ -137,7 +137,7 @@ def _kind_terms(
 
 
 @lru_cache(maxsize=1024)
-def _indexed_prefix(key: str) -> str | None:
+def _prefix_of(key: str) -> str | None:
     """How the terms of an attribute begin; None for one that has none."""
     spec = spec_of(key)
     return None if spec is None or not spec.searchable or key == "Unique Identifier" else key_of(key) + SEPARATOR

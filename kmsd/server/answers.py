@@ -7,10 +7,11 @@ from typing import Any
 
 import structlog
 
+from protocol.answer import encode_answer
 from protocol.attributes import ATTRIBUTES
 from protocol.enums import Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
-from protocol.message import RequestHeader, ResponseBatchItem, encode_answer
+from protocol.message import RequestHeader, ResponseBatchItem
 from protocol.versions import ProtocolVersion
 
 log = structlog.get_logger("kmsd.answers")

@@ -166,24 +166,13 @@ class TLSStream(trio.abc.Stream):
         """
         self._begin_sending()
         try:
-            sent = self._socket.send(data) if data else 0
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            sent = 0
-        except OSError as error:
-            self._broken = True
-            raise trio.BrokenResourceError(cause(error)) from error
+            await self._send(data, before_waiting)
         finally:
             self._sending = False
-        if sent != len(data):
-            if before_waiting is not None:
-                before_waiting()
-            self._sending = True
-            try:
-                await self._send(memoryview(data)[sent:])
-            finally:
-                self._sending = False
 
-    async def _send(self, data: bytes | bytearray | memoryview) -> None:
+    async def _send(
+        self, data: bytes | bytearray | memoryview, before_waiting: Callable[[], None] | None = None
+    ) -> None:
         rest = memoryview(data).cast("B") if type(data) is not bytes else data
         if not rest:
             return
@@ -192,10 +181,12 @@ class TLSStream(trio.abc.Stream):
                 self._check_open()
                 try:
                     sent = self._socket.send(rest)
-                except ssl.SSLWantWriteError:
-                    await self._writable.wait()
-                except ssl.SSLWantReadError:
-                    await self._readable.wait()
+                except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as wanted:
+                    if before_waiting is not None:
+                        before_waiting()
+                        before_waiting = None  # the time to take it all begins once
+                    ready = self._writable if isinstance(wanted, ssl.SSLWantWriteError) else self._readable
+                    await ready.wait()
                 except OSError as error:
                     raise trio.BrokenResourceError(cause(error)) from error
                 else:

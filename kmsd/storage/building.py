@@ -59,9 +59,7 @@ VERSION = compiled(select(objects.c.version).where(_THIS), "uid", "tenant")
 LOCK = compiled(select(objects.c.id, objects.c.version).where(_THIS), "uid", "tenant")
 UID_TAKEN = compiled(select(objects.c.id).where(_THIS), "uid", "tenant")
 INSERT_OBJECT = compiled(
-    sqlite.insert(objects)
-    .values({name: bindparam(name) for name in (*ObjectRow._fields, "kind")})
-    .on_conflict_do_nothing(),
+    insert(objects).values({name: bindparam(name) for name in (*ObjectRow._fields, "kind")}),
     *ObjectRow._fields,
     "kind",
 )
@@ -72,8 +70,9 @@ UPDATE_OBJECT = compiled(
     *(f"new_{name}" for name in _UPDATED),
     "row_id",
 )
+# The identifiers alone: whole rows would be sorted before the first is given.
 WITHIN = compiled(
-    select(*(objects.c[name] for name in ObjectRow._fields))
+    select(objects.c.id)
     .where(
         objects.c.tenant == bindparam("tenant"),
         func.instr(objects.c.attributes, bindparam("within")) > literal_column("0"),
@@ -81,6 +80,9 @@ WITHIN = compiled(
     .order_by(objects.c.created.desc(), objects.c.id.desc()),
     "tenant",
     "within",
+)
+ROW = compiled(
+    select(*(objects.c[name] for name in ObjectRow._fields)).where(objects.c.id == bindparam("row_id")), "row_id"
 )
 NAME_HOLDER = compiled(select(names.c.object).where(_THIS_NAME), "tenant", "name")
 NAMED = compiled(

@@ -27,6 +27,8 @@ class Checkpointer:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)
+        # The thread beside, and the writer where that one is behind, use the one connection.
+        self._using = threading.Lock()
         self._asked: queue.SimpleQueue[tuple[trio.lowlevel.TrioToken, trio.Event] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._result: outcome.Outcome[int] = outcome.Value(0)
@@ -44,7 +46,8 @@ class Checkpointer:
         Blocks, but not other writers.
         """
         try:
-            _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            with self._using:
+                _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.OperationalError as error:
             # Nothing is lost: the log keeps what is not in the file. Reads go on even with a full disk.
             log.warning("checkpoint failed", error=str(error))
@@ -64,13 +67,19 @@ class Checkpointer:
         return self._result.unwrap()
 
     def _serve(self) -> None:
+        # Whatever happens in here, who asked hears of it, and the thread serves the next.
+        work = self._first
+        while (asked := self._asked.get()) is not None:
+            token, done = asked
+            self._result = outcome.capture(work)
+            work = self.checkpoint
+            token.run_sync_soon(done.set)
+
+    def _first(self) -> int:
         if sys.platform == "linux":
             # There, a thread has a priority of its own. A service manager may forbid to change it.
             try:
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
             except OSError as error:
                 log.info("checkpoints run with the priority of requests", cause=str(error))
-        while (asked := self._asked.get()) is not None:
-            token, done = asked
-            self._result = outcome.capture(self.checkpoint)
-            token.run_sync_soon(done.set)
+        return self.checkpoint()

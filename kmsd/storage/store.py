@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import trio
 
-from kmsd.domain.locate import LocateQuery, Search, matches, overdue, prepare
+from kmsd.domain.locate import LocateQuery, Search, fulfils, overdue, prepare
 from kmsd.domain.objects import ManagedObject
 from kmsd.domain.records import AuditRecord
 from kmsd.storage import statements as sql
@@ -183,7 +183,7 @@ class Store:
             return []
         if search.uids or search.unindexed or accept is not None:
             found = []
-            for obj in self._objects(query, search):
+            for obj in self._objects(search):
                 if accept is not None and not accept(obj):
                     continue
                 if offset > 0:
@@ -207,7 +207,7 @@ class Store:
         if not search.statuses:
             return 0
         if search.uids or search.unindexed or accept is not None:
-            return sum(1 for obj in self._objects(query, search) if accept is None or accept(obj))
+            return sum(1 for obj in self._objects(search) if accept is None or accept(obj))
         with self._reading() as connection:
             return count(connection, search)
 
@@ -219,18 +219,19 @@ class Store:
         rows = select(self._reader, overdue(tenant, now), "object", most)
         return [decode(row[: len(ObjectRow._fields)]) for row in rows]
 
-    def _objects(self, query: LocateQuery, search: Search) -> Iterator[ManagedObject]:
+    def _objects(self, search: Search) -> Iterator[ManagedObject]:
         """The matching objects, newest first, decoded one at a time as the caller asks for them."""
         with self._reading() as connection:
             if search.uids:
                 row = connection.execute(sql.GET.sql, (search.uids[0], search.tenant)).fetchone()
-                if row is not None and matches(query, obj := decode(row)):
+                if row is not None and fulfils(search, obj := decode(row)):
                     yield obj
                 return
             if search.within is not None:
-                with closing(connection.execute(sql.WITHIN.sql, (search.tenant, search.within))) as rows:
-                    for row in rows:
-                        if matches(query, obj := decode(row)):
+                with closing(connection.execute(sql.WITHIN.sql, (search.tenant, search.within))) as identities:
+                    for identity in identities:
+                        row = connection.execute(sql.ROW.sql, identity).fetchone()
+                        if row is not None and fulfils(search, obj := decode(row)):
                             yield obj
                 return
             width = len(ObjectRow._fields)
@@ -240,7 +241,7 @@ class Store:
                     # The version of this row says whether a copy in memory, however old, is the same.
                     kept = self._cache.peek(row[1], row[0])
                     obj = kept if kept is not None and kept.version == row[8] else decode(row[:width])
-                    if not search.unindexed or matches(query, obj):
+                    if not search.unindexed or fulfils(search, obj):
                         yield obj
 
     @contextmanager

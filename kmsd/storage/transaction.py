@@ -121,10 +121,11 @@ class Transactions:
             for unit in units:
                 if unit.inserts or unit.changes:
                     try:
-                        self._apply(unit, self._check(unit), terms)
+                        identities = self._check(unit)
                     except (ConflictError, DuplicateNameError) as refusal:
                         outcomes.append(refusal)
                         continue
+                    self._apply(unit, identities, terms)
                 records += unit.records
                 outcomes.append(None)
             if terms:
@@ -201,10 +202,8 @@ class Transactions:
             identities.append(found[0])
             released |= {(before.tenant, name) for name in change.before.names - change.after.names}
             claims += [(before.tenant, name) for name in change.after.names - change.before.names]
-        # A single object finds out by itself that it exists.
-        alone = len(unit.inserts) == 1 and not unit.changes
         for row, _, names in unit.inserts:
-            if not alone and execute(sql.UID_TAKEN.sql, (row.uid, row.tenant)).fetchone():
+            if execute(sql.UID_TAKEN.sql, (row.uid, row.tenant)).fetchone():
                 raise ConflictError(f"{row.uid!r} exists")
             if names:
                 claims += [(row.tenant, name) for name in names]
@@ -224,10 +223,7 @@ class Transactions:
             gone = change.before.names - change.after.names
             executemany(sql.DELETE_NAME.sql, [(tenant, name) for name in gone])
         for entry in unit.inserts:
-            inserted = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry)))
-            if not inserted.rowcount:
-                raise ConflictError(f"{entry.row.uid!r} exists")
-            row_id = inserted.lastrowid
+            row_id = execute(sql.INSERT_OBJECT.sql, (*entry.row, self._kind(entry))).lastrowid
             new_terms += _term_rows(entry, row_id)
             if entry.names:
                 executemany(sql.INSERT_NAME.sql, [(entry.row.tenant, name, row_id) for name in entry.names])

@@ -270,7 +270,7 @@ def test_each_of_a_repeated_field_s_values_is_found() -> None:
 def test_an_attribute_that_is_not_searched_by_is_refused_and_not_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ATTRIBUTES, "Comment", replace(ATTRIBUTES["Comment"], searchable=False))
     # What other tests have asked of the attribute is remembered.
-    monkeypatch.setattr(terms_module, "_indexed_prefix", terms_module._indexed_prefix.__wrapped__)
+    monkeypatch.setattr(terms_module, "_prefix_of", terms_module._prefix_of.__wrapped__)
     comment = Attribute("Comment", "for nobody")
     with pytest.raises(KmsError) as refusal:
         prepare(asked(comment))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from protocol import attribute_forms, reading
-from protocol.attribute_forms import codec_of
+from protocol import attribute_forms, attributes, reading
+from protocol.answer import encode_answer
 from protocol.attributes import Attribute, Template
 from protocol.compiler import decode, encode
 from protocol.enums import (
@@ -33,7 +33,6 @@ from protocol.message import (
     ResponseHeader,
     ResponseMessage,
     decode_request,
-    encode_answer,
     encode_request,
     encode_response,
 )
@@ -141,7 +140,7 @@ def test_so_many_attributes_are_remembered(version: ProtocolVersion) -> None:
     for number in range(attribute_forms.NUMBERS + 10):
         [attribute] = read_attributes((Attribute("Cryptographic Length", number),), version)
         assert attribute == Attribute("Cryptographic Length", number)
-    assert len(codec_of(version).numbers) <= attribute_forms.NUMBERS
+    assert len(attributes._codec(version).numbers) <= attribute_forms.NUMBERS
 
 
 def test_an_attribute_whose_bytes_go_on_is_refused_as_ever() -> None:

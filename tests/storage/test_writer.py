@@ -17,6 +17,7 @@ import trio.testing
 
 from kmsd.domain.locate import LocateQuery
 from kmsd.storage import (
+    ConflictError,
     DuplicateNameError,
     Store,
     StoreBusyError,
@@ -29,6 +30,7 @@ from kmsd.storage import (
 from kmsd.storage.connection import FileLock
 from kmsd.storage.rows import encode
 from kmsd.storage.transaction import Unit
+from protocol.attributes import Attribute
 from tests.storage.samples import aes_key, name, record
 from tests.storage.test_store import insert, running, stored
 
@@ -107,6 +109,16 @@ async def test_a_refused_unit_does_not_touch_its_neighbours(tmp_path: Path) -> N
                 nursery.start_soon(attempt, store, i)
         assert len(refused) == 9
         assert store.count(LocateQuery("acme")) == 11
+
+
+async def test_an_object_that_is_refused_leaves_no_kind_behind(tmp_path: Path) -> None:
+    kinds = "SELECT count(*) FROM kinds"
+    async with running(tmp_path / "kmsd.db") as store:
+        await insert(store, aes_key(uid="one"))
+        before = store._reader.execute(kinds).fetchone()
+        with pytest.raises(ConflictError):
+            await insert(store, aes_key(Attribute("Rotate Automatic", True), uid="one"))
+        assert store._reader.execute(kinds).fetchone() == before
 
 
 async def test_a_unit_that_breaks_fails_alone(tmp_path: Path) -> None:
