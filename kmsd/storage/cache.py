@@ -12,7 +12,7 @@ from kmsd.domain.objects import ManagedObject
 
 @dataclass(slots=True)
 class CachedObject:
-    """`epoch` is that of `Transactions.epoch` in which the copy was last known to be the stored state."""
+    """`epoch` is that of `Epoch.now` in which the copy was last known to be the stored state."""
 
     object: ManagedObject
     epoch: int | None

@@ -20,6 +20,7 @@ from kmsd.storage import statements as sql
 from kmsd.storage.cache import ObjectCache
 from kmsd.storage.checkpointer import Checkpointer
 from kmsd.storage.connection import FileLock, connect
+from kmsd.storage.epoch import Epoch
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
 from kmsd.storage.presence import Presence
 from kmsd.storage.query import count, select
@@ -78,12 +79,14 @@ class Store:
         self._connection = connect(path)
         self._checkpointer = Checkpointer(path)
         self._transactions = Transactions(self._connection, self._lock)
+        self._epoch = Epoch(self._transactions.epoch)
         self._cache = ObjectCache(cached_objects)
         self._writer = Writer(self._transactions, self._checkpointer, self._cache.drop)
         self._holders: dict[tuple[str, str], str] = {}
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute
         self._thread = threading.get_ident()
+        self._running = False
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, cached_objects: int = CACHED_OBJECTS) -> Store:
@@ -106,7 +109,14 @@ class Store:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """The writer: start it in a nursery that outlives every request."""
-        await self._writer.run(task_status)
+        if self._running:
+            raise RuntimeError("the writer runs already")
+        self._running = True
+        try:
+            with self._epoch:
+                await self._writer.run(task_status)
+        finally:
+            self._running = False
 
     def get(self, tenant: str, uid: str, *, beside: str | None = None) -> ManagedObject | None:
         """The committed object; None where there is none, or it is another tenant's. Raises
@@ -118,7 +128,7 @@ class Store:
         # A copy that was checked in this epoch is the stored state: others have committed nothing since, and what this
         # writer changes it makes the cache forget.
         known = self._cache.entry(tenant, beside) if beside is not None else None
-        epoch = known.epoch if known is not None else self._transactions.epoch()
+        epoch = known.epoch if known is not None else self._epoch.now()
         cached = self._cache.get(tenant, uid)
         if cached is not None:
             if epoch is not None and cached.epoch == epoch:

@@ -64,7 +64,6 @@ class Writer:
         self._idle = trio.lowlevel.ParkingLot()
         self._full = trio.lowlevel.ParkingLot()
         self._limiter = trio.CapacityLimiter(1)
-        self._running = False
         self._accepting = False
         self._asked_rows = 0
         self._done_rows = 0
@@ -74,10 +73,8 @@ class Writer:
         self._threaded = 0
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write until cancelled; what was handed over by then is still committed and answered."""
-        if self._running:
-            raise RuntimeError("the writer runs already")
-        self._running = self._accepting = True
+        """Write until cancelled, one task at a time; what was handed over by then is still committed and answered."""
+        self._accepting = True
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._checkpoints)
@@ -92,7 +89,6 @@ class Writer:
             with trio.CancelScope(shield=True):
                 while self._waiting:
                     await self._commit_waiting()
-            self._running = False
 
     async def _checkpoints(self) -> None:
         """Bring the log into the file while commits go on, so that no request waits for that."""
