@@ -22,6 +22,7 @@ from kmsd.storage.checkpointer import Checkpointer
 from kmsd.storage.connection import FileLock, connect
 from kmsd.storage.epoch import Epoch
 from kmsd.storage.errors import ConflictError, ObjectTooLargeError
+from kmsd.storage.log_room import LogRoom
 from kmsd.storage.presence import Presence
 from kmsd.storage.query import count, select
 from kmsd.storage.rows import Entry, ObjectRow, decode, encode
@@ -78,7 +79,8 @@ class Store:
         self._lock = FileLock(path)
         self._connection = connect(path)
         self._checkpointer = Checkpointer(path)
-        self._transactions = Transactions(self._connection, self._lock)
+        self._room = LogRoom(path)
+        self._transactions = Transactions(self._connection, self._lock, self._room)
         self._epoch = Epoch(self._transactions.epoch)
         self._cache = ObjectCache(cached_objects)
         self._writer = Writer(self._transactions, self._checkpointer, self._cache.drop)
@@ -99,6 +101,7 @@ class Store:
         self._idle_readers.clear()
         self._checkpointer.close()
         self._connection.close()
+        self._room.close()
         self._lock.close()
 
     def __enter__(self) -> Store:

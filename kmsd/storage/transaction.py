@@ -20,6 +20,7 @@ from kmsd.domain.terms import Term
 from kmsd.storage import statements as sql
 from kmsd.storage.connection import BUSY_SECONDS, FileLock
 from kmsd.storage.errors import ConflictError, DuplicateNameError, StoreBusyError, StoreError
+from kmsd.storage.log_room import LogRoom
 from kmsd.storage.rows import Entry, digest_of
 
 Outcomes = list[Exception | None]
@@ -57,9 +58,10 @@ class Transactions:
     rolled back and let go of the lock.
     """
 
-    def __init__(self, connection: sqlite3.Connection, lock: FileLock) -> None:
+    def __init__(self, connection: sqlite3.Connection, lock: FileLock, room: LogRoom) -> None:
         self._connection = connection
         self._lock = lock
+        self._room = room
         self._mutex = threading.Lock()
         self._kinds: dict[tuple[str, frozenset[Term]], int] = {}
         # Waiting is done here, where it can be bounded, and never in SQLite on the event loop.
@@ -139,6 +141,7 @@ class Transactions:
 
     def commit(self) -> None:
         """Make durable what was filled in. If it raises, nothing is stored."""
+        self._room.make()
         try:
             self._connection.execute("COMMIT")
         except BaseException:
