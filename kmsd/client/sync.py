@@ -103,17 +103,38 @@ class SyncClient(BaseClient):
 
     def _open(self) -> ssl.SSLSocket:
         try:
-            plain = socket.create_connection((self.host, self.port), timeout=self.timeout)
+            connected = self._connected()
             try:
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                # Of a connection that is gone already, wrap_socket would leave a socket unclosed (CPython 3.11).
-                plain.getpeername()
-                return self._tls.wrap_socket(plain, server_hostname=self.host)
+                connected.do_handshake()
             except BaseException:
-                plain.close()
+                connected.close()
                 raise
         except OSError as error:
             raise self._unreachable(error) from error
+        return connected
+
+    def _connected(self) -> ssl.SSLSocket:
+        """The first of the server's addresses that takes a connection. Raises OSError.
+
+        Wrapped before it is connected: what CPython 3.11 wraps, and finds reset, it leaves open.
+        """
+        failed: OSError | None = None
+        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+            plain = socket.socket(family, kind, protocol)
+            plain.settimeout(self.timeout)
+            wrapped = self._tls.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+            try:
+                wrapped.connect(address)
+                wrapped.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                wrapped.close()
+                failed = error
+            except BaseException:
+                wrapped.close()
+                raise
+            else:
+                return wrapped
+        raise failed or OSError("the name has no address")
 
     def _transfer(self, connected: ssl.SSLSocket, frame: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout
