@@ -24,19 +24,11 @@ def record_of(
 ) -> AuditRecord:
     """A record of bounded size: the first object is its `uid`, others are in its `detail`."""
     tenant, client, address, ours, theirs = origin
-    return AuditRecord(
-        time=time,
-        tenant=tenant,
-        client=client,
-        address=address,
-        operation=operation,
-        uid=_clipped(next(iter(uids))) if uids else None,
-        result=result,
-        reason=reason,
-        detail=_others(uids) if len(uids) > 1 else None,
-        server_correlation_value=ours,
-        client_correlation_value=None if theirs is None else _clipped(theirs),
-    )
+    uid = _clipped(next(iter(uids))) if uids else None
+    detail = _others(uids) if len(uids) > 1 else None
+    if theirs is not None:
+        theirs = _clipped(theirs)
+    return AuditRecord(time, tenant, client, address, operation, uid, result, reason, detail, ours, theirs)
 
 
 def _others(uids: Collection[str]) -> str | None:

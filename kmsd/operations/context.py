@@ -83,7 +83,7 @@ _REFERENCES: dict[UniqueIdentifier, tuple[Operation, int | None]] = {
 class Context:
     """One batch item's view. `touched` are the identifiers for the audit record."""
 
-    __slots__ = ("_item", "batch", "cmks", "operation", "resolved", "rules", "services", "tenant", "touched")
+    __slots__ = ("batch", "changes", "cmks", "operation", "resolved", "rules", "services", "tenant", "touched")
 
     def __init__(self, batch: Batch, operation: Operation) -> None:
         self.batch = batch
@@ -95,7 +95,8 @@ class Context:
         """Those that this item has looked at, as they were then and are stored."""
         self.resolved: tuple[str, str] | None = None
         """A version and its CMK, which was read for it just now."""
-        self._item: dict[str, ManagedObject] = {}
+        self.changes: dict[str, ManagedObject] = {}
+        """What this item has changed so far."""
         self.rules: tuple[ManagedObject | None] | None = None
         """What holds the tenant's rules, once they have been looked for (kmsd.operations.tenant_rules)."""
 
@@ -203,32 +204,29 @@ class Context:
     def save_as_dated(self, *keys: ManagedObject) -> None:
         """As `save`, with the Last Change Date that they come with."""
         for key in keys:
-            self._item[key.uid] = key
+            self.changes[key.uid] = key
             self.touched[key.uid] = None
 
     def unsaved(self, uid: str) -> ManagedObject | None:
         """An object as this item, or one before it in the batch, has changed it."""
-        return self._item.get(uid) or self.batch.pending.get(uid)
+        return self.changes.get(uid) or self.batch.pending.get(uid)
 
     @property
     def has_unsaved(self) -> bool:
-        return bool(self._item or self.batch.pending)
+        return bool(self.changes or self.batch.pending)
 
     def unsaved_objects(self) -> list[ManagedObject]:
         """Everything that this item, and those before it in the batch, have changed."""
-        return list({**self.batch.pending, **self._item}.values())
+        return list({**self.batch.pending, **self.changes}.values())
 
     def made(self) -> list[ManagedObject]:
         """The new objects of this item."""
-        if not self._item:
-            return []
-        return [key for key in self._item.values() if key.version == 0 and key.uid not in self.batch.pending]
+        return [key for key in self.changes.values() if key.version == 0 and key.uid not in self.batch.pending]
 
     def keep(self) -> None:
         """The item succeeded: its changes join those of the batch."""
-        if self._item:
-            self.batch.pending.update(self._item)
-            self._item.clear()
+        self.batch.pending.update(self.changes)
+        self.changes.clear()
 
     def give(self, *uids: str, placeholder: str | None = None) -> None:
         """The identifiers this operation answers with; the ID Placeholder becomes the one, or `placeholder`."""

@@ -6,10 +6,7 @@ takes (kmsd.operations.using).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kmsd.domain.cmk import cmk_of
 from kmsd.domain.objects import ManagedObject
@@ -25,21 +22,20 @@ KEPT = 2000
 LONGEST_SOURCE = 64
 """Bytes of a P Source that is kept: all else in parameters is numbers, so that a use takes less than a KiB."""
 
-_ASKED: Callable[[CryptographicParameters], tuple[Any, ...]] = attrgetter(
-    *(field.name for field in fields(CryptographicParameters))
-)
-_Place = tuple[str, str, int, Purpose, tuple[Any, ...] | None]
+_Place = tuple[str, str, Purpose]
 
 
 class _Known(NamedTuple):
-    """A use that was permitted, and the CMK that the key is a version of."""
+    """The use of an object for a purpose that was permitted last, and the CMK that the key is a version of."""
 
+    version: int
+    requested: CryptographicParameters | None
     standing: Standing
     cmk: str | None
 
 
 class Permits:
-    """By what they depend on: object, version, purpose and parameters. No key material is among it.
+    """By object and purpose, with what else they depend on: version and parameters. No key material is among it.
 
     Committed objects only: as for the store, a version is the same content each time. One event loop asks.
     """
@@ -54,8 +50,11 @@ class Permits:
         self, ctx: Context, key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None
     ) -> KeyUse | None:
         """The permit, where one was given before and holds now. Raises KmsError where the CMK refuses it."""
-        known = self._known.get(_place(key, purpose, requested))
-        if known is None or ctx.has_unsaved:
+        known = self._known.get((key.tenant, key.uid, purpose))
+        if known is None or known.version != key.version or ctx.has_unsaved:
+            return None
+        # Parameters that come again are most often the same object: protocol.schema, recurring.
+        if known.requested is not requested and known.requested != requested:
             return None
         if known.cmk is not None:
             addressing.check_version(ctx, known.cmk, key, purpose)
@@ -66,10 +65,7 @@ class Permits:
         source = given.parameters.p_source
         if ctx.has_unsaved or not key.version or (source is not None and len(source) > LONGEST_SOURCE):
             return
-        if len(self._known) >= KEPT:
+        place = (key.tenant, key.uid, given.purpose)
+        if len(self._known) >= KEPT and place not in self._known:
             del self._known[next(iter(self._known))]
-        self._known[_place(key, given.purpose, requested)] = _Known(Standing.of(key, given), cmk_of(key))
-
-
-def _place(key: ManagedObject, purpose: Purpose, requested: CryptographicParameters | None) -> _Place:
-    return key.tenant, key.uid, key.version, purpose, None if requested is None else _ASKED(requested)
+        self._known[place] = _Known(key.version, requested, Standing.of(key, given), cmk_of(key))

@@ -153,7 +153,8 @@ class Dispatcher:
             check_message(message, maximum_items)
             later = is_later(message)
             now = int(clock())
-            identity, grants = await peers.authenticate(peer, header.authentication, now)
+            who = peer.plain if header.authentication is None else None
+            identity, grants = who or await peers.authenticate(peer, header.authentication, now)
         except KmsError as error:
             items = [
                 self._refusal(item.operation, item.unique_batch_item_id, error, version)
@@ -171,7 +172,10 @@ class Dispatcher:
             items = await self._put_off(batch, message)
             return Answer(encode(version, header, items, int(clock()), request), close=False)
         try:
-            items = await self._run(batch, message)
+            if len(message.batch_items) == 1:
+                items = [await self._run_alone(batch, message.batch_items[0])]
+            else:
+                items = await self._run_several(batch, message)
         except BaseException:
             # Cut off when the daemon stops: what providers made for it is not left behind.
             await self._outcomes.take_back(batch)
@@ -185,15 +189,12 @@ class Dispatcher:
 
     # --- the batch -------------------------------------------------------------------------------------------
 
-    async def _run(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
-        items = message.batch_items
-        if len(items) == 1:
-            return [await self._run_alone(batch, items[0])]
+    async def _run_several(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
         option = message.header.batch_error_continuation_option or Stop
         if option == Undo:
             return await self._run_undoable(batch, message)
         answers = []
-        for item in items:
+        for item in message.batch_items:
             answer = await self._run_alone(batch, item)
             answers.append(answer)
             if answer.result_status == Failed and option == Stop:
@@ -337,13 +338,15 @@ class Dispatcher:
         context: Context | None = None
         try:
             check_item(batch, item)
-            tried = dry_run.asked_for(item)
+            tried = bool(item.message_extension) and dry_run.asked_for(item)
             context = Context(batch, operation)
             payload = await HANDLERS[operation](context, item.payload)
-            check_made(context)
+            if context.changes:
+                check_made(context)
             if tried:
                 raise dry_run.done()
-            context.keep()
+            if context.changes:
+                context.keep()
         except KmsError as error:
             answer = self._refusal(operation, item.unique_batch_item_id, error, batch.version)
         except ProtocolError as error:

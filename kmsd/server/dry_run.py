@@ -45,8 +45,6 @@ def asked_for(item: RequestBatchItem) -> bool:
     Raises KmsError Feature Not Supported: an extension that is critical and not understood (KMIP 1.4 §11.1), an
     operation that is not tried. Invalid Field: one part of several.
     """
-    if not item.message_extension:
-        return False
     asked = False
     for extension in item.message_extension:
         if _is_ours(extension):

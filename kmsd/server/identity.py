@@ -187,8 +187,6 @@ class Peers:
         """
         known = peer.known
         identity = known.identity
-        if authentication is None and peer.plain is not None:
-            return peer.plain
         tickets = []
         proven: Identity | None = None
         looked_at = known.client.needs_credential or known.client.users

@@ -34,7 +34,8 @@ __all__ = [
 
 StreamKind = Literal["sslsocket", "trio"]
 
-_RECEIVE_SIZE = 65536
+_RECEIVE_SIZE = 1 << 14
+"""The plaintext of a record at most (RFC 8446 §5.1), and OpenSSL reads from one record at a time."""
 _FAREWELL = 1.0
 """Seconds that a failed handshake is kept open so that the client can read the alert."""
 
@@ -91,7 +92,7 @@ class TLSStream(trio.abc.Stream):
     length, so a cut one is noticed without it.
     """
 
-    __slots__ = ("_broken", "_closed", "_readable", "_receiving", "_sending", "_socket", "_writable")
+    __slots__ = ("_broken", "_closed", "_more", "_readable", "_receiving", "_sending", "_socket", "_writable")
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         sock.setblocking(False)
@@ -102,6 +103,7 @@ class TLSStream(trio.abc.Stream):
         self._broken = False
         self._receiving = False
         self._sending = False
+        self._more = True  # OpenSSL may have decrypted what nobody has taken yet
 
     @property
     def socket(self) -> ssl.SSLSocket:
@@ -133,13 +135,15 @@ class TLSStream(trio.abc.Stream):
         try:
             # Waiting before the first attempt is cheaper than being told to wait: between two requests there is
             # nothing to read. What OpenSSL has decrypted already would not wake us, hence pending().
-            if self._socket.pending():
+            if self._more and self._socket.pending():
                 await trio.lowlevel.checkpoint()
             else:
                 await self._readable.wait()
             while not self._closed:
                 try:
-                    return self._socket.recv(max_bytes)
+                    data = self._socket.recv(max_bytes)
+                    self._more = len(data) == max_bytes
+                    return data
                 except ssl.SSLWantReadError:
                     await self._readable.wait()
                 except ssl.SSLWantWriteError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -295,14 +295,14 @@ class Store:
         """
         if not work:
             return
+        await trio.lowlevel.checkpoint_if_cancelled()
         inserts = [_bounded(encode(obj, 1)) for obj in work.inserts]
         changes = [self._change(obj) for obj in work.updates]
         await self._writer.commit(Unit(inserts, changes, work.records))
 
-    async def record(self, records: Sequence[AuditRecord]) -> None:
-        """As `commit`, for audit records alone. Raises StoreError."""
-        if records:
-            await self._writer.commit(Unit((), (), records))
+    def record(self, records: Sequence[AuditRecord]) -> Awaitable[None]:
+        """As `commit`, for audit records alone, and for those of a cancelled task, too. Raises StoreError."""
+        return self._writer.commit(Unit((), (), records))
 
     def _change(self, obj: ManagedObject) -> Change:
         before = self.get(obj.tenant, obj.uid)

@@ -104,7 +104,6 @@ class Writer:
 
     async def commit(self, unit: Unit) -> None:
         """Hand over and wait for the outcome; cancelling stops waiting for a place, never for an outcome."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         while self._accepting and len(self._waiting) >= WAITING_LIMIT:
             await self._full.park()
         if not self._accepting:

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 import structlog
+import trio
 
 from kmsd.crypto.hsm.provider import HsmProvider
 from kmsd.operations.context import reference
@@ -30,6 +31,7 @@ async def test_the_key_of_a_row_that_does_not_decode_is_reported_and_kept(
     key = await made(app)
     second = resident.generate(reference(key)).material.blob
     alter(server, "UPDATE objects SET attributes = x'00', version = version + 1 WHERE uid = ?", key.uid)
+    await trio.lowlevel.checkpoint()  # what others change is seen in the next round of the event loop
     server.now += 60
     assert look(server, resident) == [Finding("acme", Verdict.UNREADABLE, key.uid, second, NOW)]
     [line] = at_start(server)
