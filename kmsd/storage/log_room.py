@@ -42,7 +42,8 @@ class LogRoom:
         try:
             if self._descriptor < 0:
                 self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-            size = os.fstat(self._descriptor).st_size
+            # Who asks with fstat has the next write note its time anew, which some file systems then store with it.
+            size = os.lseek(self._descriptor, 0, os.SEEK_END)
             if size != self._size:
                 self._size = size
                 self._size += os.pwrite(self._descriptor, _ZEROS[: min(max(size, LEAST), MOST)], size)
