@@ -34,5 +34,5 @@ def test_a_short_run_of_the_fuzzer_finds_nothing(fuzzer: str, tmp_path: Path) ->
     assert begun is not None, said[-4000:]
     assert ended is not None, said[-4000:]
     # Without instrumentation there would be no coverage, and nothing new to find.
-    assert int(ended["runs"]) > int(begun["runs"]) > 200
+    assert int(ended["runs"]) > int(begun["runs"]) > 100
     assert int(ended["coverage"]) > int(begun["coverage"]) > 2000
