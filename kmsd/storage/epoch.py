@@ -17,15 +17,15 @@ class Epoch(trio.abc.Instrument):
     def __init__(self, ask: Callable[[], int | None]) -> None:
         self._ask = ask
         self._known: int | None = None
-        self._in_rounds = False
+        self.in_rounds = False
+        """The calls come from tasks of the running event loop."""
 
     def __enter__(self) -> None:
-        """From here on the calls come from tasks of the running event loop."""
         trio.lowlevel.add_instrument(self)
-        self._in_rounds = True
+        self.in_rounds = True
 
     def __exit__(self, *exception: object) -> None:
-        self._in_rounds = False
+        self.in_rounds = False
         self._known = None
         trio.lowlevel.remove_instrument(self)
 
@@ -34,7 +34,7 @@ class Epoch(trio.abc.Instrument):
         if self._known is not None:
             return self._known
         epoch = self._ask()
-        if self._in_rounds:
+        if self.in_rounds:
             self._known = epoch
         return epoch
 

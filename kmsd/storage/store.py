@@ -88,7 +88,6 @@ class Store:
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute
         self._thread = threading.get_ident()
-        self._running = False
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, cached_objects: int = CACHED_OBJECTS) -> Store:
@@ -112,14 +111,10 @@ class Store:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """The writer: start it in a nursery that outlives every request."""
-        if self._running:
+        if self._epoch.in_rounds:
             raise RuntimeError("the writer runs already")
-        self._running = True
-        try:
-            with self._epoch:
-                await self._writer.run(task_status)
-        finally:
-            self._running = False
+        with self._epoch:
+            await self._writer.run(task_status)
 
     def get(self, tenant: str, uid: str, *, beside: str | None = None) -> ManagedObject | None:
         """The committed object; None where there is none, or it is another tenant's. Raises
