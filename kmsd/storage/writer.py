@@ -132,11 +132,11 @@ class Writer:
             for waiting in group:
                 trio.lowlevel.reschedule(waiting.task, outcome.Error(failure(error)))
             raise
+        rows = self._transactions.changed_rows
         for waiting, refused in zip(group, outcomes, strict=True):
             result: outcome.Outcome[None]
             result = outcome.Value(None) if refused is None else outcome.Error(refused)
             trio.lowlevel.reschedule(waiting.task, result)
-        rows = self._transactions.changed_rows
         if self._settle or rows - self._done_rows > MOST_BEHIND:
             self._settle = False
             with trio.CancelScope(shield=True):
@@ -145,6 +145,8 @@ class Writer:
         elif rows - self._asked_rows > CHECKPOINT_ROWS:
             self._asked_rows = rows
             self._much.set()
+        # They run, and others hand over what they have, before the next group is taken.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _commit_group(self, units: list[Unit]) -> Outcomes:
         transactions = self._transactions
@@ -183,6 +185,3 @@ class Writer:
         took = time.monotonic() - start
         # A quick commit on the loop counts at once: the disk is quick.
         self._average += (took - self._average) * (0.5 if inline and took < QUICK_SECONDS else 0.1)
-        if inline:
-            # Others run, and hand over what they have, before the next group is taken.
-            await trio.lowlevel.checkpoint()

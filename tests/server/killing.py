@@ -148,8 +148,8 @@ def _await(condition: Callable[[], bool]) -> None:
 
 async def change_cmks(path: Path, change: Callable[[cmks.Cmk], cmks.Cmk]) -> None:
     """Nobody waits for days here: what the records say of the past is changed in the store."""
-    async with trio.open_nursery() as nursery:
-        with Store.open(path) as store:
+    with Store.open(path) as store:
+        async with trio.open_nursery() as nursery:
             await nursery.start(store.run)
             work = UnitOfWork()
             for tenant in TENANTS:
