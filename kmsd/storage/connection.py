@@ -15,6 +15,8 @@ from kmsd.storage.errors import SchemaError, StoreBusyError
 BUSY_SECONDS = 10.0
 LARGEST_LOG = 64 << 20
 """Bytes to which the write-ahead log is cut when it starts anew."""
+CACHE_KIB = 1000
+"""Of pages, per connection: half of what SQLite takes. Creates among 10,000 objects are as fast with a quarter."""
 _FIRST_PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
 
@@ -35,6 +37,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             raise SchemaError(f"{path}: no write-ahead log on this file system (journal mode {mode})")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA cache_size={-CACHE_KIB}")
         # The writer task checkpoints, outside the time that a request waits for its commit.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(f"PRAGMA journal_size_limit={LARGEST_LOG}").fetchall()
