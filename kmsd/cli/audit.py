@@ -19,6 +19,7 @@ from kmsd.config.values import closest
 from kmsd.domain.records import AuditRecord
 from kmsd.operations.declared_cmks import CHANGE
 from kmsd.operations.due import OPERATION as ADVANCE
+from kmsd.operations.orphans import REMOVAL
 from kmsd.scheduler.jobs import DELETE, EXPIRE, ROTATE
 from kmsd.server.dispatcher import CONNECT, MESSAGE
 from kmsd.storage.errors import SchemaError
@@ -33,9 +34,9 @@ OUTCOMES = {
     "undone": ResultStatus.OPERATION_UNDONE,
 }
 _OPERATIONS = names_of(Operation) | dict.fromkeys(
-    (CONNECT, MESSAGE, ADVANCE, CHANGE, *(job.name for job in (DELETE, EXPIRE, ROTATE)))
+    (CONNECT, MESSAGE, ADVANCE, CHANGE, REMOVAL, *(job.name for job in (DELETE, EXPIRE, ROTATE)))
 )
-"""KMIP's, and what the daemon does by itself."""
+"""KMIP's, what the daemon does by itself, and what an operator does."""
 _SHOWN = {status.name: name for name, status in OUTCOMES.items()}
 
 

@@ -37,6 +37,9 @@ from kmsd.storage.store import Store
 
 log = structlog.get_logger("kmsd.orphans")
 
+REMOVAL = "REMOVE_FROM_TOKEN"
+"""What the audit calls the removal of a key that only the token has, by order of an operator."""
+
 MAKING_TIME = 3600
 """Seconds from the making of a key to the commit of its row, at most: a batch with Undo makes many for one commit."""
 NOBODY = math.inf

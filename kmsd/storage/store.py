@@ -299,6 +299,12 @@ class Store:
         """As `commit`, for audit records alone, and for those of a cancelled task, too. Raises StoreError."""
         return self._writer.commit(Unit((), (), records))
 
+    def note(self, records: Sequence[AuditRecord]) -> None:
+        """As `record`, for a command without an event loop: blocks, and not while `run` writes. Raises StoreError."""
+        for refused in self._transactions.write([Unit((), (), records)]):
+            if refused is not None:
+                raise refused
+
     def _change(self, obj: ManagedObject) -> Change:
         before = self.get(obj.tenant, obj.uid)
         if before is None or before.version != obj.version:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -59,6 +60,15 @@ class Place:
         assert done.returncode == (1 if documents else 0), done.stderr
         return sorted((each["tenant"], each["what"], each["cka_id"]) for each in documents)
 
+    def noted(self) -> list[tuple[str, str, str | None, str]]:
+        """(tenant, client, object, detail) of each key that the audit trail says was destroyed on the token."""
+        config = ["--config", str(self.directory / "kmsd.yaml")]
+        asked = ["--json", "--operation", "RemoveFromToken", "--outcome", "success"]
+        command = [*KMSD, "audit", "list", *config, *asked]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        records = json.loads(done.stdout)
+        return sorted((each["tenant"], each["client"], each["object"], each["detail"]) for each in records)
+
     def keys(self, *, make: Iterable[Key] = (), remove: Iterable[Key] = ()) -> set[Key]:
         return token_keys.keys(self.directory, make=make, remove=remove)
 
@@ -107,6 +117,11 @@ def test_orphans_are_shown_left_alone_and_destroyed_by_order(place: Place) -> No
     assert place.keys() == with_orphans
     assert place.found("--destroy", "--yes") == []
     assert place.keys(remove=FOREIGN) == with_orphans - FOREIGN - {("bank", BARE), ("bank", OLD)}
+    by = ("bank", f"operator {os.getuid()}")
+    assert place.noted() == [
+        (*by, str(uuid.UUID(int=1)), f"softhsm: orphan {BARE}"),
+        (*by, str(uuid.UUID(int=2)), f"softhsm: orphan {OLD}"),
+    ]
 
 
 def test_beside_a_daemon_what_it_may_be_making_is_left_to_it(place: Place) -> None:

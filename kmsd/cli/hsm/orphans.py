@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,14 +12,27 @@ from typing import Any, NamedTuple
 
 import click
 
+from kmsd.audit import record_of
 from kmsd.cli.files import exists
 from kmsd.cli.hsm.place import config_option, configured
 from kmsd.cli.key_values import Duration
 from kmsd.cli.output import say_json, say_table
 from kmsd.cli.values import date
 from kmsd.config.settings import Settings
-from kmsd.operations.orphans import MAKING_TIME, NOBODY, Finding, Verdict, compare, rows, unknown_tenants
+from kmsd.crypto.errors import CryptoError
+from kmsd.domain.records import AuditRecord, Origin
+from kmsd.operations.orphans import (
+    MAKING_TIME,
+    NOBODY,
+    REMOVAL,
+    Finding,
+    Verdict,
+    compare,
+    rows,
+    unknown_tenants,
+)
 from kmsd.storage.store import Store
+from protocol.enums import ResultStatus
 
 _COLUMNS = ("HSM", "Tenant", "What", "Key", "Made")
 
@@ -122,9 +136,24 @@ class _Place:
         with closing(self._store.presence()) as presence:
             # Once more: the answer may have taken a while.
             still = set(self._found(alone=presence.alone)) & set(found)
-            for name, finding in still:
-                inventory.discard(self._pools[name], finding.label, finding.key_id)
+            for each in still:
+                # First: no key goes without a record of it.
+                self._store.note([_record(each, ResultStatus.SUCCESS)])
+                try:
+                    inventory.discard(self._pools[each.hsm], each.finding.label, each.finding.key_id)
+                except CryptoError:
+                    self._store.note([_record(each, ResultStatus.OPERATION_FAILED)])
+                    raise
             return len(still), list(self._found(alone=presence.alone))
+
+
+def _record(found: _Found, result: ResultStatus) -> AuditRecord:
+    """The audit record of a key's destruction by who runs this command."""
+    finding = found.finding
+    origin = Origin(finding.tenant, f"operator {os.getuid()}", "")
+    uids = (finding.uid,) if finding.uid else ()
+    record = record_of(time.time_ns() // 1000, origin, REMOVAL, result.name, None, uids)
+    return record._replace(detail=f"{found.hsm}: {finding.verdict} {finding.key_id.decode(errors='replace')}")
 
 
 def _destroy(place: _Place, found: list[_Found], *, named: bool, yes: bool, as_json: bool) -> list[_Found]:
