@@ -145,6 +145,17 @@ async def test_what_a_batch_has_changed_counts_within_it(app: Caller) -> None:
     assert await outcome(app, encrypt(uid)) == SUCCESS
 
 
+async def test_what_a_batch_has_changed_in_the_same_state_counts_within_it(app: Caller) -> None:
+    uid = await make(app, Attribute("Cryptographic Parameters", CBC))
+    change = ModifyAttributeRequest(unique_identifier=uid, new_attribute=Attribute("Cryptographic Parameters", CTR))
+    by_attribute = encrypt(uid, None)
+    before = (await app.call(by_attribute)).data
+    items = (await app.batch([change, by_attribute], BatchErrorContinuationOption.UNDO)).batch_items
+    assert [item.result_status for item in items] == [ResultStatus.SUCCESS] * 2
+    assert items[1].payload.data != before
+    assert len(items[1].payload.data) == len(b"text")
+
+
 async def test_usage_limits_are_charged_for_each_use(app: Caller) -> None:
     limits = UsageLimits(usage_limits_total=3, usage_limits_unit=UsageLimitsUnit.OBJECT)
     uid = await make(app, Attribute("Usage Limits", limits))
