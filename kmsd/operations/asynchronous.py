@@ -21,7 +21,7 @@ from protocol.message import ResponseBatchItem
 if TYPE_CHECKING:
     from kmsd.operations.context import Context
 
-_VALUE_SIZE = 16
+VALUE_SIZE = 16
 _PATIENCE = 1.0
 """Seconds that a Poll waits for an item in work before it says Pending."""
 
@@ -130,7 +130,7 @@ class Requests:
             raise RuntimeError("no asynchronous request is run: `run` was not started")
         self._make_room(owner, len(operations))
         wanted = trio.Event()
-        jobs = [Job(os.urandom(_VALUE_SIZE), owner, operation, submitted, wanted) for operation in operations]
+        jobs = [Job(os.urandom(VALUE_SIZE), owner, operation, submitted, wanted) for operation in operations]
         self._jobs.update((job.value, job) for job in jobs)
         self._nursery.start_soon(self._run, jobs, wanted, work)
         return jobs

@@ -70,7 +70,7 @@ def encode_plain(
 def encode(
     version: ProtocolVersion, header: RequestHeader, items: list[ResponseBatchItem], now: int, request: str
 ) -> bytes:
-    """As `encode_plain`, within the client's Maximum Response Size: what does not fit fails as Response Too Large."""
+    """As `encode_plain`, within the client's Maximum Response Size: what failed goes without words where it must."""
     limit = header.maximum_response_size
     try:
         data = encode_answer(version, now, items, header.client_correlation_value, request)
@@ -78,17 +78,14 @@ def encode(
         data = _without_what_has_no_form(version, header, items, now, request)
     if limit is None or len(data) <= limit:
         return data
-    for position in range(len(items) - 1, -1, -1):
-        item = items[position]
-        if item.payload is None:
-            continue
-        items[position] = failure(
-            item.operation, item.unique_batch_item_id, ResultReason.RESPONSE_TOO_LARGE, "response too large"
-        )
-        data = encode_plain(version, header, items, now, request)
-        if len(data) <= limit:
-            break
-    return data
+    failed = ResultStatus.OPERATION_FAILED
+    terse = [
+        failure(item.operation, item.unique_batch_item_id, item.result_reason, "")
+        if item.result_status == failed and item.result_reason is not None
+        else item
+        for item in items
+    ]
+    return encode_plain(version, header, terse, now, request)
 
 
 def _without_what_has_no_form(

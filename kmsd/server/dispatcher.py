@@ -31,6 +31,7 @@ from kmsd.server.logs import REQUEST
 from kmsd.server.outcomes import Mark, Outcomes
 from kmsd.server.reasons import for_version
 from kmsd.server.results import RESULTS
+from kmsd.server.room import Room, room_of
 from kmsd.server.session import Answer
 from kmsd.storage.errors import ConflictError
 from protocol.enums import (
@@ -152,6 +153,7 @@ class Dispatcher:
         try:
             check_message(message, maximum_items)
             later = is_later(message)
+            room = room_of(message, later, request)
             now = int(clock())
             who = peer.plain if header.authentication is None else None
             identity, grants = who or await peers.authenticate(peer, header.authentication, now)
@@ -164,7 +166,7 @@ class Dispatcher:
                 name = item.operation.name if item.operation is not None else MESSAGE
                 origin = peer.origin(request, header.client_correlation_value)
                 await self._note(origin, name, item, error.message)
-            return Answer(encode_plain(version, header, items, int(clock()), request), close=False)
+            return Answer(encode(version, header, items, int(clock()), request), close=False)
         tenant = identity.tenant
         origin = Origin(tenant, identity.client, peer.address, request, header.client_correlation_value)
         batch = Batch(services, tenants[tenant], identity, grants, version, now, origin)
@@ -173,9 +175,9 @@ class Dispatcher:
             return Answer(encode(version, header, items, int(clock()), request), close=False)
         try:
             if len(message.batch_items) == 1:
-                items = [await self._run_alone(batch, message.batch_items[0])]
+                items = [await self._run_alone(batch, message.batch_items[0], room)]
             else:
-                items = await self._run_several(batch, message)
+                items = await self._run_several(batch, message, room)
         except BaseException:
             # Cut off when the daemon stops: what providers made for it is not left behind.
             await self._outcomes.take_back(batch)
@@ -189,13 +191,15 @@ class Dispatcher:
 
     # --- the batch -------------------------------------------------------------------------------------------
 
-    async def _run_several(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
+    async def _run_several(self, batch: Batch, message: RequestMessage, room: Room | None) -> list[ResponseBatchItem]:
         option = message.header.batch_error_continuation_option or Stop
         if option == Undo:
-            return await self._run_undoable(batch, message)
+            return await self._run_undoable(batch, message, room)
         answers = []
         for item in message.batch_items:
-            answer = await self._run_alone(batch, item)
+            answer = await self._run_alone(batch, item, room)
+            if room is not None:
+                room.spend(answer)
             answers.append(answer)
             if answer.result_status == Failed and option == Stop:
                 break
@@ -245,7 +249,7 @@ class Dispatcher:
 
     async def _answered(self, batch: Batch, item: RequestBatchItem) -> ResponseBatchItem:
         try:
-            return await self._run_alone(batch, item)
+            return await self._run_alone(batch, item, None)
         except Exception as error:
             # Nobody else hears of it: the client gets an answer, the daemon goes on.
             log.error("request failed", operation=item.operation.name, traceback=render(error))
@@ -253,24 +257,26 @@ class Dispatcher:
             refusal = KmsError(ResultReason.INTERNAL_SERVER_ERROR, "")
             return self._refusal(item.operation, None, refusal, batch.version)
 
-    async def _run_alone(self, batch: Batch, item: RequestBatchItem) -> ResponseBatchItem:
+    async def _run_alone(self, batch: Batch, item: RequestBatchItem, room: Room | None) -> ResponseBatchItem:
         """One item, committed before its answer is made; run again where another request was faster."""
-        attempt = await self._attempt(batch, item)
+        attempt = await self._attempt(batch, item, room)
         if not attempt.overtaken:
             return attempt.answer
         queue = self._queues[hash(next(iter(attempt.touched), "")) % _QUEUES]
         for _ in range(_ATTEMPTS):
             async with queue:
-                attempt = await self._attempt(batch, item)
+                attempt = await self._attempt(batch, item, room)
             if not attempt.overtaken:
                 return attempt.answer
         busy = KmsError(ResultReason.GENERAL_FAILURE, "the object is being changed by others, try again")
         return await self._too_late(batch, item, busy, attempt)
 
-    async def _attempt(self, batch: Batch, item: RequestBatchItem) -> _Attempt:
+    async def _attempt(self, batch: Batch, item: RequestBatchItem, room: Room | None) -> _Attempt:
         placeholder, results, identifiers = batch.placeholder, len(batch.data), batch.identifiers
         attempt = await self._item(batch, item)
         try:
+            if room is not None:
+                room.check(attempt.answer)
             await self._outcomes.commit(batch, [self._record(batch, attempt)])
         except ConflictError:
             await self._outcomes.take_back(batch)
@@ -287,14 +293,14 @@ class Dispatcher:
     async def _too_late(
         self, batch: Batch, item: RequestBatchItem, error: KmsError, attempt: _Attempt
     ) -> ResponseBatchItem:
-        """The commit refused what the handler decided: nothing is kept, and that is what the audit says."""
+        """The commit, or the answer's size, refused what the handler decided: nothing is kept, as the audit says."""
         await self._outcomes.take_back(batch)
         batch.placeholder = None
         attempt.answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
         await self._outcomes.note([self._record(batch, attempt)])
         return attempt.answer
 
-    async def _run_undoable(self, batch: Batch, message: RequestMessage) -> list[ResponseBatchItem]:
+    async def _run_undoable(self, batch: Batch, message: RequestMessage, room: Room | None) -> list[ResponseBatchItem]:
         """All items in one transaction: if one fails, those before it have not happened (KMIP 1.4 §6.13)."""
         try:
             undoing.check(message.batch_items)
@@ -302,8 +308,15 @@ class Dispatcher:
             return await self._refuse_all(batch, message, error)
         attempts: list[_Attempt] = []
         for item in message.batch_items:
-            attempts.append(await self._item(batch, item, Mark.of(batch)))
-            if attempts[-1].answer.result_status == Failed:
+            attempt = await self._item(batch, item, Mark.of(batch))
+            attempts.append(attempt)
+            try:
+                if room is not None:
+                    room.check(attempt.answer)
+                    room.spend(attempt.answer)
+            except KmsError as error:
+                attempt.answer = self._refusal(item.operation, item.unique_batch_item_id, error, batch.version)
+            if attempt.answer.result_status == Failed:
                 break
         else:
             try:

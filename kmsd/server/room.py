@@ -1,0 +1,76 @@
+"""Maximum Response Size: "the maximum size of a response, in bytes, that the requester SHALL be able to handle" (KMIP
+1.4 §6.3, 2.1 §9.12). What the client could not be told is not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kmsd.domain.errors import KmsError
+from kmsd.operations.asynchronous import VALUE_SIZE
+from kmsd.server.answers import encode_plain, failure
+from protocol.enums import ResultReason, ResultStatus
+from protocol.errors import ProtocolError
+from protocol.message import RequestBatchItem, RequestMessage, ResponseBatchItem
+
+_REASON = ResultReason.RESPONSE_TOO_LARGE
+
+
+class Room:
+    """What is left of it, in bytes, beyond what is set aside for each item of the request: its failure, without words.
+
+    The answer to an item is checked before its changes are stored, and spent once they are.
+    """
+
+    def __init__(self, limit: int, measure: Callable[[Sequence[ResponseBatchItem]], int], least: int) -> None:
+        """Raises KmsError Response Too Large where `limit` is less than `least`: then nothing is to be begun."""
+        if limit < least:
+            raise KmsError(_REASON, "")
+        self._left = limit - least
+        self._measure = measure
+
+    def check(self, answer: ResponseBatchItem) -> None:
+        """Raise KmsError Response Too Large for an answer that says of something that it was done, and does not fit."""
+        if self._beyond(answer) > self._left:
+            raise KmsError(_REASON, "response too large")
+
+    def spend(self, answer: ResponseBatchItem) -> None:
+        self._left -= self._beyond(answer)
+
+    def _beyond(self, answer: ResponseBatchItem) -> int:
+        if answer.result_status == ResultStatus.OPERATION_FAILED:
+            return 0
+        aside = self._measure([failure(answer.operation, answer.unique_batch_item_id, _REASON, "")])
+        try:
+            return max(0, self._measure([answer]) - aside)
+        except ProtocolError:
+            # It has no form in this version, and will be said to have failed.
+            return 0
+
+
+def _failed(item: RequestBatchItem) -> ResponseBatchItem:
+    return failure(item.operation, item.unique_batch_item_id, _REASON, "")
+
+
+def _pending(item: RequestBatchItem) -> ResponseBatchItem:
+    return ResponseBatchItem(
+        operation=item.operation,
+        unique_batch_item_id=item.unique_batch_item_id,
+        result_status=ResultStatus.OPERATION_PENDING,
+        asynchronous_correlation_value=bytes(VALUE_SIZE),
+    )
+
+
+def room_of(message: RequestMessage, later: bool, request: str) -> Room | None:
+    """None where the client names no size; `later` where the first answer is that it is pending, `request` is the
+    Server Correlation Value. Raises KmsError Response Too Large where not even that much fits."""
+    header = message.header
+    limit = header.maximum_response_size
+    if limit is None:
+        return None
+
+    def measure(answers: Sequence[ResponseBatchItem]) -> int:
+        return len(encode_plain(header.protocol_version, header, list(answers), 0, request))
+
+    least = _pending if later else _failed
+    return Room(limit, measure, measure([least(item) for item in message.batch_items]))
