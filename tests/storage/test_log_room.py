@@ -38,13 +38,25 @@ async def test_room_is_as_much_as_there_is_already(tmp_path: Path) -> None:
     log_of(path).touch()
     try:
         for size, after in ((0, LEAST), (2 * LEAST, 4 * LEAST), (5 * MOST, 6 * MOST)):
-            with log_of(path).open("r+b") as file:
-                file.truncate(size)
+            with log_of(path).open("wb") as file:
+                file.write(b"\1" * size)
             room.make()
             room.make()
             assert log_of(path).stat().st_size == after
     finally:
         room.close()
+
+
+async def test_two_who_write_by_turns_make_room_for_both(tmp_path: Path) -> None:
+    path = tmp_path / "kmsd.db"
+    async with running(path) as one, running(path) as other:
+        for _ in range(40):
+            for store in (one, other):
+                await store.commit(UnitOfWork([record() for _ in range(20)]))
+        _, frames, _ = one._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        size = log_of(path).stat().st_size
+    assert frames > 80
+    assert frames * FRAME < size < 2 * frames * FRAME + 32 + LEAST
 
 
 async def test_what_a_crash_leaves_has_all_commits(tmp_path: Path) -> None:
