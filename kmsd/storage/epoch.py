@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -17,6 +18,7 @@ class Epoch(trio.abc.Instrument):
     def __init__(self, ask: Callable[[], int | None]) -> None:
         self._ask = ask
         self._known: int | None = None
+        self._changing = False
         self.in_rounds = False
         """The calls come from tasks of the running event loop."""
 
@@ -29,11 +31,22 @@ class Epoch(trio.abc.Instrument):
         self._known = None
         trio.lowlevel.remove_instrument(self)
 
+    @contextmanager
+    def unknown(self) -> Iterator[None]:
+        """While this process commits in a thread, until what that changed is forgotten: its own commits change no
+        epoch, so what was read before one would be taken for what is stored after it."""
+        self._known = None
+        self._changing = True
+        try:
+            yield
+        finally:
+            self._changing = False
+
     def now(self) -> int | None:
         """None while a transaction goes on in a thread: then nothing is known."""
         if self._known is not None:
             return self._known
-        epoch = self._ask()
+        epoch = None if self._changing else self._ask()
         if self.in_rounds:
             self._known = epoch
         return epoch

@@ -83,7 +83,7 @@ class Store:
         self._transactions = Transactions(self._connection, self._lock, self._room)
         self._epoch = Epoch(self._transactions.epoch)
         self._cache = ObjectCache(cached_objects)
-        self._writer = Writer(self._transactions, self._checkpointer, self._cache.drop)
+        self._writer = Writer(self._transactions, self._checkpointer, self._epoch, self._cache.drop)
         self._holders: dict[tuple[str, str], str] = {}
         self._reader = connect(path, read_only=True)
         self._read = self._reader.execute

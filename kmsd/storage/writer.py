@@ -15,14 +15,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import outcome
 import trio
 
 from kmsd.storage.checkpointer import Checkpointer
+from kmsd.storage.epoch import Epoch
 from kmsd.storage.errors import StoreBusyError, StoreClosedError
 from kmsd.storage.transaction import Outcomes, Transactions, Unit, failure
+
+T = TypeVar("T")
 
 WAITING_LIMIT = 1024
 """Units that may wait; a commit beyond waits for its place, and may still be cancelled there."""
@@ -54,10 +58,12 @@ class Writer:
         self,
         transactions: Transactions,
         checkpointer: Checkpointer,
+        epoch: Epoch,
         forget: Callable[[Iterable[tuple[str, str]]], None],
     ) -> None:
         """`forget` is told which objects units change, by tenant and identifier, before the commit and after it."""
         self._transactions = transactions
+        self._epoch = epoch
         self._forget = forget
         self._checkpointer = checkpointer
         self._waiting: deque[_Waiting] = deque()
@@ -157,15 +163,11 @@ class Writer:
             except StoreBusyError as error:
                 return [failure(error) for _ in units]
         changing = [key for unit in units if unit.changes or unit.inserts for key in unit.identities()]
-        # Whoever reads meanwhile sees what was stored before; what they keep of it is forgotten again.
         self._forget(changing)
         try:
             outcomes = transactions.fill(units)
         except Exception:
-            try:
-                return await trio.to_thread.run_sync(transactions.write_each, units, limiter=self._limiter)
-            finally:
-                self._forget(changing)
+            return await self._in_thread(partial(transactions.write_each, units), changing)
         try:
             await self._commit(changing)
         except Exception as error:
@@ -178,10 +180,18 @@ class Writer:
         if inline:
             self._threaded = 0
             self._transactions.commit()
+            self._forget(changing)
         else:
             self._threaded += 1
-            await trio.to_thread.run_sync(self._transactions.commit, limiter=self._limiter)
-        self._forget(changing)
+            await self._in_thread(self._transactions.commit, changing)
         took = time.monotonic() - start
         # A quick commit on the loop counts at once: the disk is quick.
         self._average += (took - self._average) * (0.5 if inline and took < QUICK_SECONDS else 0.1)
+
+    async def _in_thread(self, commit: Callable[[], T], changing: Iterable[tuple[str, str]]) -> T:
+        """Whoever reads meanwhile sees what was stored before, or after; what they keep of it is forgotten again."""
+        with self._epoch.unknown():
+            try:
+                return await trio.to_thread.run_sync(commit, limiter=self._limiter)
+            finally:
+                self._forget(changing)

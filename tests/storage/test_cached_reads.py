@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -127,3 +130,37 @@ async def test_an_old_copy_changes_nothing_after_a_commit_by_another(tmp_path: P
         with pytest.raises(ConflictError):
             await update(one, old.set("Lease Time", 2))
         assert turn_of(stored(one, key.uid)) == 1
+
+
+async def test_what_another_process_sees_is_read_here_before_the_commit_is_acknowledged(
+    tmp_path: Path, commits: str
+) -> None:
+    path = tmp_path / "kmsd.db"
+    key = aes_key()
+    older = []
+    chance = random.Random(1)
+
+    class Reader(trio.abc.Instrument):
+        """Reads where a task of the event loop could, before and after the steps of others; not always, for each look
+        has the copy checked."""
+
+        def before_task_step(self, task: trio.lowlevel.Task) -> None:
+            if chance.random() < 0.6:
+                return
+            (seen,) = elsewhere.execute("SELECT version FROM objects").fetchone()
+            found = stored(store, key.uid).version
+            if found < seen:
+                older.append((found, seen))
+
+        after_task_step = before_task_step
+
+    async with running(path) as store:
+        await insert(store, key)
+        with closing(sqlite3.connect(path)) as elsewhere:
+            reader = Reader()
+            trio.lowlevel.add_instrument(reader)
+            for turn in range(1, 200):
+                await update(store, stored(store, key.uid).set("Lease Time", turn))
+            trio.lowlevel.remove_instrument(reader)
+        assert stored(store, key.uid).version == 200
+    assert older == []
