@@ -91,9 +91,9 @@ class Transactions:
             if self._lock.try_acquire():
                 try:
                     self._connection.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError as error:
+                except BaseException as error:
                     self._lock.release()
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    if not _is_busy(error):
                         raise
                 else:
                     return True
@@ -141,8 +141,8 @@ class Transactions:
 
     def commit(self) -> None:
         """Make durable what was filled in. If it raises, nothing is stored."""
-        self._room.make()
         try:
+            self._room.make()
             self._connection.execute("COMMIT")
         except BaseException:
             self._end("ROLLBACK")
@@ -165,7 +165,7 @@ class Transactions:
         """All of it: begin, fill and commit, and one by one if that fails."""
         try:
             self.begin()
-        except StoreBusyError as error:
+        except Exception as error:
             return [failure(error) for _ in units]
         try:
             outcomes = self.fill(units)
@@ -266,6 +266,10 @@ _TermRow = tuple[str, str, int, int | None, int]
 def _term_rows(entry: Entry, row_id: int | None) -> set[_TermRow]:
     tenant, created = entry.row.tenant, entry.row.created
     return {(tenant, term, created, row_id, instance) for term, instance in entry.terms.own}
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def failure(error: BaseException) -> StoreError:

@@ -23,7 +23,7 @@ import trio
 
 from kmsd.storage.checkpointer import Checkpointer
 from kmsd.storage.epoch import Epoch
-from kmsd.storage.errors import StoreBusyError, StoreClosedError
+from kmsd.storage.errors import StoreClosedError
 from kmsd.storage.transaction import Outcomes, Transactions, Unit, failure
 
 T = TypeVar("T")
@@ -49,6 +49,11 @@ LONGEST_LOG_PAGES = 16384
 class _Waiting(NamedTuple):
     unit: Unit
     task: trio.lowlevel.Task
+
+
+def _refuse(group: Iterable[_Waiting], error: BaseException) -> None:
+    for waiting in group:
+        trio.lowlevel.reschedule(waiting.task, outcome.Error(failure(error)))
 
 
 class Writer:
@@ -92,9 +97,14 @@ class Writer:
         finally:
             self._accepting = False
             self._full.unpark_all()
-            with trio.CancelScope(shield=True):
-                while self._waiting:
-                    await self._commit_waiting()
+            try:
+                with trio.CancelScope(shield=True):
+                    while self._waiting:
+                        await self._commit_waiting()
+            finally:
+                # There is somebody only where the writer broke once more: nobody waits for ever.
+                _refuse(self._waiting, StoreClosedError("the store's writer has failed"))
+                self._waiting.clear()
 
     async def _checkpoints(self) -> None:
         """Bring the log into the file while commits go on, so that no request waits for that."""
@@ -135,8 +145,7 @@ class Writer:
             with trio.CancelScope(shield=True):
                 outcomes = await self._commit_group([waiting.unit for waiting in group])
         except BaseException as error:
-            for waiting in group:
-                trio.lowlevel.reschedule(waiting.task, outcome.Error(failure(error)))
+            _refuse(group, error)
             raise
         rows = self._transactions.changed_rows
         for waiting, refused in zip(group, outcomes, strict=True):
@@ -156,12 +165,12 @@ class Writer:
 
     async def _commit_group(self, units: list[Unit]) -> Outcomes:
         transactions = self._transactions
-        if not transactions.try_begin():
-            # Another process writes: waiting for it is not for the event loop.
-            try:
+        try:
+            if not transactions.try_begin():
+                # Another process writes: waiting for it is not for the event loop.
                 await trio.to_thread.run_sync(transactions.begin, limiter=self._limiter)
-            except StoreBusyError as error:
-                return [failure(error) for _ in units]
+        except Exception as error:
+            return [failure(error) for _ in units]
         changing = [key for unit in units if unit.changes or unit.inserts for key in unit.identities()]
         self._forget(changing)
         try:
