@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import outcome
@@ -14,6 +15,7 @@ import structlog
 import trio
 
 from kmsd.storage.connection import connect
+from kmsd.storage.errors import StoreBusyError
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +42,17 @@ class Checkpointer:
             self._thread.join()
         self._connection.close()
 
-    def checkpoint(self) -> int:
+    def checkpoint(self, pause: AbstractContextManager[None] | None = None) -> int:
         """Bring into the file what of the log no reader needs any more, and return the length of the log in pages.
 
-        Blocks, but not other writers.
+        Blocks, but not other writers; those too where it is given a `pause` of theirs. Behind what they write
+        meanwhile the log would never be all in the file, and never start anew.
         """
         try:
-            with self._using:
+            # The one beside, which may be slow, is waited for before others are made to wait.
+            with self._using, pause or nullcontext():
                 _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, StoreBusyError) as error:
             # Nothing is lost: the log keeps what is not in the file. Reads go on even with a full disk.
             log.warning("checkpoint failed", error=str(error))
             return 0

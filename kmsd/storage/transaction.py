@@ -12,7 +12,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from kmsd.domain.records import AuditRecord
@@ -112,6 +113,12 @@ class Transactions:
                 raise StoreBusyError(f"the store was held by another process for {BUSY_SECONDS:g} s")
             time.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nobody commits meanwhile, in whatever process; StoreBusyError as `begin`."""
+        with self._mutex, self._lock.held(BUSY_SECONDS):
+            yield
 
     def fill(self, units: Sequence[Unit]) -> Outcomes:
         """Write the units that are not refused; what became of each."""

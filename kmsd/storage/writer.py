@@ -43,7 +43,7 @@ MOST_BEHIND = 3 * CHECKPOINT_ROWS
 """Changed rows without a checkpoint after which commits pause for one: where others take all of the processor, the one
 beside the commits may not come to its end."""
 LONGEST_LOG_PAGES = 16384
-"""Pages of 4 KiB after which commits pause once, so that the log starts anew."""
+"""Pages of 4 KiB after which commits pause once, those of others too, so that the log starts anew."""
 
 
 class _Waiting(NamedTuple):
@@ -155,7 +155,8 @@ class Writer:
         if self._settle or rows - self._done_rows > MOST_BEHIND:
             self._settle = False
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._checkpointer.checkpoint, limiter=self._limiter)
+                pausing = partial(self._checkpointer.checkpoint, self._transactions.paused())
+                await trio.to_thread.run_sync(pausing, limiter=self._limiter)
             self._done_rows = rows
         elif rows - self._asked_rows > CHECKPOINT_ROWS:
             self._asked_rows = rows

@@ -17,6 +17,7 @@ import structlog
 import trio
 import trio.lowlevel
 import trio.testing
+from structlog.testing import capture_logs
 
 from kmsd.domain.locate import LocateQuery
 from kmsd.storage import (
@@ -421,6 +422,40 @@ async def test_the_log_is_brought_into_the_file(tmp_path: Path, monkeypatch: pyt
         assert path.stat().st_size > 500_000
     # Without checkpoints 300 commits leave at least 300 pages of 4 KiB.
     assert size < 600_000
+
+
+async def test_others_pause_too_while_the_log_is_brought_into_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_BEHIND", -1)
+    path = tmp_path / "kmsd.db"
+    paused = []
+    with closing(FileLock(path)) as other:
+
+        def try_to_write(_: str) -> None:
+            paused.append(not other.try_acquire())
+            if not paused[-1]:
+                other.release()
+
+        async with running(path) as store:
+            store._checkpointer._connection.set_trace_callback(try_to_write)
+            await insert(store, aes_key())
+            await insert(store, aes_key())
+        assert paused
+        assert all(paused)
+        assert other.try_acquire()
+
+
+async def test_a_checkpoint_that_others_do_not_pause_for_is_left_for_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "kmsd.db"
+    async with running(path) as store:
+        with closing(FileLock(path)) as other, other.held(), capture_logs() as logs:
+            assert store._checkpointer.checkpoint(store._transactions.paused()) == 0
+        assert [entry["event"] for entry in logs] == ["checkpoint failed"]
+        await insert(store, aes_key())
 
 
 async def test_commits_wait_for_a_checkpoint_that_does_not_come_to_its_end(
