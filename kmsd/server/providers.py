@@ -15,7 +15,7 @@ import structlog
 from kmsd.config.settings import Settings
 from kmsd.config.tenants import Tenant as TenantSettings
 from kmsd.crypto import sm2
-from kmsd.crypto.errors import CryptoError
+from kmsd.crypto.errors import CryptoError, UnsupportedError
 from kmsd.crypto.provider import Provider
 from kmsd.crypto.roots import KeyRoot, SoftwareRoot
 from kmsd.crypto.sealing import Sealer, new_data_key
@@ -126,7 +126,12 @@ def _data_key(
         raise StartError(f"tenant {name}: {what}", ("tenants", name))
     root = _root(settings, tokens, tenant, create=row is None)
     if row is None:
-        row = store.save_tenant(TenantRow(name, tenant.root, root.wrap_data_key(name, new_data_key())))
+        try:
+            wrapped = root.wrap_data_key(name, new_data_key())
+        except UnsupportedError as error:
+            what = f"HSM {tenant.root} cannot be its root: {error}"
+            raise StartError(f"tenant {name}: {what}", ("tenants", name, "root")) from error
+        row = store.save_tenant(TenantRow(name, tenant.root, wrapped))
         log.info("tenant made", tenant=name, root=tenant.root)
     return root.unwrap_data_key(name, row.wrapped_key)
 

@@ -25,6 +25,8 @@ from protocol.enums import (
     RecommendedCurve,
 )
 
+SEE = "kmsd hsm check"
+"""Where the report is shown."""
 _SIGN, _DECRYPT = MechanismFlag.SIGN, MechanismFlag.DECRYPT
 
 
@@ -90,6 +92,11 @@ class Abilities:
     @property
     def gcm(self) -> bool:
         return BlockCipherMode.GCM in self.ciphers
+
+    @property
+    def keeps_data_keys(self) -> bool:
+        """Whether the token may be a tenant's root."""
+        return self.gcm or bool(self.wrap_form)
 
     def curve(self, curve: RecommendedCurve | None, length: int) -> tuple[RecommendedCurve, int]:
         """The curve, and its length, that a request means. Raises UnsupportedError, InvalidParametersError."""

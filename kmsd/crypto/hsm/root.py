@@ -22,9 +22,9 @@ from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, Obje
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
-from kmsd.crypto.errors import CryptographicFailureError, SealError
+from kmsd.crypto.errors import CryptographicFailureError, SealError, UnsupportedError
 from kmsd.crypto.holdings import DATA_PREFIX, KEK_PREFIX
-from kmsd.crypto.hsm.abilities import Abilities
+from kmsd.crypto.hsm.abilities import SEE, Abilities
 from kmsd.crypto.hsm.errors import HANDLE_LOST, MissingKeyError, translate
 from kmsd.crypto.hsm.mechanisms import WRAP_FORMS, WRAPPING
 from kmsd.crypto.hsm.objects import READABLE, SENSITIVE, BoundKey, find
@@ -180,9 +180,16 @@ class HsmRoot:
         self._create = create
 
     def wrap_data_key(self, tenant: str, data_key: bytes) -> bytes:
-        """The data key for the store. Raises MissingKeyError, HsmUnavailableError, TokenError."""
+        """The data key for the store. Raises UnsupportedError where the token can keep none, before anything is made on
+        it; MissingKeyError, HsmUnavailableError, TokenError."""
         if len(data_key) != DATA_KEY_SIZE:
             raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
+        if not self._ring.abilities.keeps_data_keys:
+            *others, last = (f"CKM_{mechanism.name}" for mechanism in WRAP_FORMS.values())
+            raise UnsupportedError(
+                f"the token {self._ring.pool.token_label!r} would need AES-GCM, or one of {', '.join(others)} and "
+                f"{last}, to keep the tenant's data key, and none of them works there (`{SEE}` says why)"
+            )
         self._ring.prepare(tenant, create=self._create)
         return self._run(lambda lease: self._wrap(lease, tenant, data_key), checks_input=False)
 

@@ -18,7 +18,7 @@ from kmsd.crypto import asymmetric
 from kmsd.crypto.errors import CryptoError, HsmUnavailableError
 from kmsd.crypto.hsm import checks, morechecks, sm2, testkeys, vendors
 from kmsd.crypto.hsm import mechanisms as table
-from kmsd.crypto.hsm.abilities import Abilities
+from kmsd.crypto.hsm.abilities import SEE, Abilities
 from kmsd.crypto.hsm.objects import CKA_NSS_DB, private_template, secret_template
 from kmsd.crypto.hsm.pool import Lease, SessionPool
 from protocol.enums import BlockCipherMode, HashingAlgorithm
@@ -30,7 +30,6 @@ _HASH_PAIRS = tuple((h, m) for h in _HASHES for m in {h, HashingAlgorithm.SHA_1}
 _AES_LENGTHS = (128, 192, 256)
 OK = "ok"
 """In the report, which says of all else what went wrong."""
-SEE = "kmsd hsm check"
 _PRIVATE_EXTRAS: tuple[dict[Any, Any], ...] = ({}, {CKA_NSS_DB: b"\x00"})
 
 
