@@ -58,9 +58,11 @@ class DeclarationError(Exception):
         super().__init__("\n".join(f"{dotted(place)}: {text}" for place, text in self.problems))
 
 
-async def make_keys(own: OwnWork, store: Store, tenant: str, settings: TenantSettings) -> AsyncIterator[Problem]:
+async def make_keys(
+    own: OwnWork, store: Store, tenant: str, settings: TenantSettings, differences: Iterable[Difference]
+) -> AsyncIterator[Problem]:
     """Make what is declared and not there yet; what is there stays as it is. Yields what cannot be made."""
-    for difference in compare_keys(store, tenant, settings):
+    for difference in differences:
         name = difference.name
         key = settings.keys[name]
         if difference.kind is not Kind.CREATE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 
 import structlog
@@ -10,7 +10,7 @@ import structlog
 from kmsd.config.source import Place
 from kmsd.domain import cmk as cmks
 from kmsd.domain.cmk import Cmk
-from kmsd.domain.declared_keys import Declaration, Difference, Kind, changed, plan
+from kmsd.domain.declared_keys import Declaration, Difference, Kind, changed
 from kmsd.domain.errors import KmsError
 from kmsd.domain.key_rules import KeyRules
 from kmsd.domain.locate import LocateQuery
@@ -39,11 +39,15 @@ def stored_cmks(store: Store, tenant: str) -> list[Cmk]:
 
 
 async def bring_cmks(
-    own: OwnWork, services: Services, tenant: str, declarations: Mapping[str, Declaration]
+    own: OwnWork,
+    services: Services,
+    tenant: str,
+    declarations: Mapping[str, Declaration],
+    differences: Iterable[Difference],
 ) -> AsyncIterator[Problem]:
     """Bring the tenant's CMKs to what is declared. Yields what is declared otherwise than it is and never changes, and
     what cannot be made."""
-    for difference in plan(declarations, stored_cmks(services.store, tenant)):
+    for difference in differences:
         place: Place = ("tenants", tenant, "cmks", difference.name)
         for alias in difference.taken:
             log.warning("declared alias names another key", tenant=tenant, cmk=difference.name, alias=alias)

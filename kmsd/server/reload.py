@@ -8,7 +8,7 @@ between two steps of the event loop, so that a request, which looks once, sees t
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,11 +21,11 @@ from kmsd.config.changes import changes, needing_restart
 from kmsd.config.loader import load_with_source
 from kmsd.config.settings import Settings, Tls
 from kmsd.config.source import ConfigurationError, Place, Source, dotted
-from kmsd.domain.declared_keys import Kind
+from kmsd.domain.declared_keys import Difference, Kind
 from kmsd.domain.errors import render
 from kmsd.domain.identity import Identity
 from kmsd.operations.declarations import apply_declared
-from kmsd.operations.declared import DeclarationError, compare_keys
+from kmsd.operations.declared import DeclarationError
 from kmsd.operations.services import Services, Tenant
 from kmsd.server import systemd
 from kmsd.server.connections import Connection
@@ -42,6 +42,8 @@ from kmsd.storage.errors import StoreError
 
 log = structlog.get_logger("kmsd.reload")
 
+_KEY_DEPTH = 4
+"""Of the place of a declared key: tenants, its tenant, keys or cmks, its name."""
 _LOOK = 0.05
 """Seconds between two looks at whether connections have ended."""
 
@@ -93,7 +95,7 @@ class Reloader:
                 context = await trio.to_thread.run_sync(context_for, settings.tls)
                 tenants = await trio.to_thread.run_sync(self.tenancies.prepare, settings)
                 self.tenancies.serve(before, besides=settings)
-                await apply_declared(replace(self.services, tenants=tenants), settings.tenants)
+                declared = await apply_declared(replace(self.services, tenants=tenants), settings.tenants)
         except BaseException:
             self.tenancies.serve(before)
             for name in settings.tenants.keys() - before.tenants.keys():
@@ -104,19 +106,10 @@ class Reloader:
         self.tenancies.serve(settings)
         for name in before.tenants.keys() - settings.tenants.keys():
             self.tenancies.forget(name)
-        lines = [self._told(settings, place) for place in changes(before, settings)]
+        lines = list(_told(changes(before, settings), declared))
         if self.expires != expires:
             lines.append(f"tls: the certificate is another, valid until {self.expires.isoformat()}")
         return tuple(lines)
-
-    def _told(self, settings: Settings, place: Place) -> str:
-        """A change, and whether there is no effect: a declared key that is there is never altered."""
-        match place:
-            case ("tenants", str(tenant), "keys", str(name), *_) if tenant in settings.tenants:
-                for difference in compare_keys(self.services.store, tenant, settings.tenants[tenant]):
-                    if difference.name == name and difference.kind is not Kind.CREATE:
-                        return f"{dotted(place)}: the key that is there stays as it is"
-        return dotted(place)
 
     def _exchange(
         self, settings: Settings, tenants: Mapping[str, Tenant], context: ssl.SSLContext, expires: datetime
@@ -154,6 +147,25 @@ class Reloader:
                 await trio.sleep(_LOOK)
         for connection in leaving:
             connection.end("the time to finish its request is over")
+
+
+def _told(changed: Iterable[Place], declared: Mapping[Place, Difference]) -> Iterator[str]:
+    """The changes, and what was done about declared keys also where their own lines are the same, as the plan says
+    it."""
+    told = set()
+    for place in changed:
+        key = place[:_KEY_DEPTH]
+        told.add(key)
+        yield f"{dotted(place)}: {_said(declared[key])}" if key in declared else dotted(place)
+    for place, difference in declared.items():
+        if difference.kind in (Kind.CREATE, Kind.CHANGE) and place not in told:
+            yield f"{dotted(place)}: {_said(difference)}"
+
+
+def _said(difference: Difference) -> str:
+    # A CMK that cannot be refuses the reload; any other key is never altered.
+    stays = ", the key that is there stays as it is" if difference.kind is Kind.IMPOSSIBLE else ""
+    return difference.kind.value + stays
 
 
 def make_peers(settings: Settings, services: Services, tenants: Mapping[str, Tenant], generation: int = 0) -> Peers:

@@ -205,7 +205,7 @@ def test_tenants_come_and_go_and_their_data_stays(daemon: Daemon) -> None:
         roles = {"all": [{"operations": "*"}]}
         document["tenants"]["new"] = {"roles": roles, "clients": {"app": client}, "cmks": {"main": {}}}
 
-    assert "tenants.new" in apply(daemon, add)
+    assert {"tenants.new", "tenants.new.cmks.main: create"} <= set(apply(daemon, add))
     with connect(daemon, "acme-audit") as client:
         uid = client.create(name="mine").unique_identifier
         client.activate(uid)
@@ -288,6 +288,43 @@ def test_of_declared_keys_all_are_made_or_none(daemon: Daemon) -> None:
             assert reason(audit, lambda c: c.locate()) is None
         apply(daemon, lambda d: acme(d)["keys"].update(fine=aes))
         assert client.locate(name="fine").unique_identifiers
+
+
+def test_what_became_of_declared_keys_is_said_in_the_words_of_the_plan(daemon: Daemon) -> None:
+    aes: dict[str, Any] = {"algorithm": "AES", "length": 256, "usage": ["Encrypt"]}
+    keys, cmks = "tenants.acme.keys", "tenants.acme.cmks"
+
+    def planned(change: Change) -> list[str]:
+        """What the plan says of the changed configuration and what the reload then says, which has the same words."""
+        path = daemon.directory / "kmsd.yaml"
+        document = yaml.safe_load(path.read_text())
+        change(document)
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        shown = CliRunner().invoke(main, ["plan", "--config", str(path)]).output
+        lines = apply(daemon, lambda d: None)
+        for line in lines:
+            if line.startswith((keys, cmks)):
+                place, _, kind = line.partition(": ")
+                assert f" acme/{place.split('.')[3]}: {kind.partition(',')[0]}\n" in f"{shown}\n"
+        return lines
+
+    assert planned(lambda d: acme(d)["keys"].update(fine=aes)) == [f"{keys}.fine: create"]
+    assert planned(lambda d: acme(d).update(cmks={"main": {}})) == [f"{cmks}.main: create"]
+    assert planned(lambda d: acme(d)["cmks"]["main"].update(description="first")) == [
+        f"{cmks}.main.description: change"
+    ]
+    assert planned(lambda d: acme(d)["keys"]["fine"].update(length=128)) == [
+        f"{keys}.fine.length: impossible, the key that is there stays as it is"
+    ]
+    assert planned(lambda d: acme(d)["keys"]["fine"].update(length=256)) == [f"{keys}.fine.length: unchanged"]
+    assert planned(lambda d: acme(d)["cmks"].pop("main")) == [f"{cmks}.main: kept"]
+    with connect(daemon) as client:
+        [uid] = client.locate(name="fine").unique_identifiers
+        client.revoke(uid)
+        client.destroy(uid)
+        # Made anew, though the configuration has not changed.
+        assert planned(lambda d: None) == [f"{keys}.fine: create"]
+        assert client.locate(name="fine").unique_identifiers != [uid]
 
 
 @pytest.mark.skipif(shutil.which("softhsm2-util") is None, reason="no SoftHSM on this machine")
