@@ -15,14 +15,19 @@ class KmsError(Exception):
 
     The dispatcher maps the reason to the client's version. The message holds no secret and no internal
     detail; anything that is not a KmsError or a ProtocolError is a bug and is answered with General Failure.
-    The payload is None but for Check, whose refusal says what it is about (KMIP 1.4 §4.10).
+    The payload is None but for Check, whose refusal says what it is about (KMIP 1.4 §4.10). An outage is a refusal for
+    something that is here and does not answer now, not for something that is not offered: 1.x tells them apart where
+    2.x has one reason.
     """
 
-    def __init__(self, reason: ResultReason, message: str, payload: object | None = None) -> None:
+    def __init__(
+        self, reason: ResultReason, message: str, payload: object | None = None, *, outage: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.payload = payload
+        self.outage = outage
 
 
 def object_not_found(uid: str) -> KmsError:

@@ -325,7 +325,7 @@ def refuse(error: crypto.CryptoError) -> None:
     if isinstance(error, crypto.HsmUnavailableError):
         # Which token, key or PIN it is about is for the operator.
         log.warning("HSM not available", kind=type(error).__name__, cause=str(error))
-        raise KmsError(reason, "the HSM is not available") from error
+        raise KmsError(reason, "the HSM is not available", outage=True) from error
     raise KmsError(reason, str(error)) from error
 
 

@@ -392,6 +392,7 @@ class Dispatcher:
     def _refusal(
         self, operation: Operation | None, item_id: bytes | None, error: KmsError, version: ProtocolVersion
     ) -> ResponseBatchItem:
-        answer = failure(operation, item_id, for_version(error.reason, operation, version), error.message)
+        reason = for_version(error.reason, operation, version, outage=error.outage)
+        answer = failure(operation, item_id, reason, error.message)
         answer.payload = error.payload
         return answer

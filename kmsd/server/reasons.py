@@ -86,10 +86,13 @@ _ONE_BY_OPERATION: Mapping[tuple[Operation, R], R] = {
 _TWO: Mapping[R, R] = {R.ITEM_NOT_FOUND: R.OBJECT_NOT_FOUND}
 
 
-def for_version(reason: R, operation: Operation | None, version: ProtocolVersion) -> R:
-    """The reason as this client's version spells it; General Failure where its version has nothing closer."""
+def for_version(reason: R, operation: Operation | None, version: ProtocolVersion, *, outage: bool = False) -> R:
+    """The reason as this client's version spells it; General Failure where its version has nothing closer, as no 1.x
+    has for an outage: Feature Not Supported would say that the request never succeeds."""
     if version >= V2_0:
         reason = _TWO.get(reason, reason)
+    elif since(reason) > V1_4 and outage:
+        reason = R.GENERAL_FAILURE
     elif since(reason) > V1_4:
         key = (operation, reason)
         reason = _ONE_BY_OPERATION[key] if key in _ONE_BY_OPERATION else _ONE.get(reason, R.GENERAL_FAILURE)  # type: ignore[index]

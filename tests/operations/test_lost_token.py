@@ -13,13 +13,16 @@ from kmsd.crypto.errors import HsmUnavailableError
 from kmsd.crypto.hsm.errors import MissingKeyError, PinRefusedError
 from kmsd.crypto.hsm.pool import SessionPool
 from kmsd.domain.errors import KmsError
+from kmsd.domain.making import PROTECTION_ATTRIBUTE
 from kmsd.domain.objects import ProtectionLevel
 from kmsd.operations.context import refused
 from protocol.attributes import Attribute
 from protocol.enums import ProtectionLevel as WireProtectionLevel
 from protocol.enums import ResultReason, State
+from protocol.names import Tag
 from protocol.operations.encrypt import EncryptRequest
-from protocol.versions import V2_1
+from protocol.ttlv import Item, ItemType
+from protocol.versions import V1_4, V2_1
 from tests.crypto.hsm_fixtures import hsm_provider, token_ring
 from tests.operations.conftest import NOW, Caller, Server
 from tests.operations.requests import activate, attributes, create, destroy, revoke, shown
@@ -72,6 +75,10 @@ async def test_what_needs_the_token_is_refused_until_it_is_back(app: Caller, poo
     lose(pool)
     for asked in (request, create(IN_HSM)):
         assert await app.refused(asked) == ResultReason.PROTECTION_STORAGE_UNAVAILABLE
+    # 1.x has no such reason, and Feature Not Supported would say that trying again is no use.
+    level = Attribute(PROTECTION_ATTRIBUTE, Item(Tag.ATTRIBUTE_VALUE, ItemType.TEXT_STRING, "HSM"))
+    for asked in (request, create(level)):
+        assert await app.at(V1_4).refused(asked) == ResultReason.GENERAL_FAILURE
     await app.call(revoke(uid))
     assert await app.refused(activate(uid)) == ResultReason.WRONG_KEY_LIFECYCLE_STATE
     win_back(pool)
