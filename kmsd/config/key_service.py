@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from kmsd.config.reading import After, Before, Section, Surroundings, Wrong
-from kmsd.config.source import Problem
-from kmsd.config.values import Duration, Label, at_least, at_most, choice
+from kmsd.config.reading import After, Before, Rule, Section
+from kmsd.config.source import Place, Problem
+from kmsd.config.values import Duration, at_least, at_most, choice
 from kmsd.domain import key_changes
 from kmsd.domain.cmk import ALIAS_PREFIX, DAY, Cmk, Origin
 from kmsd.domain.declared_keys import Declaration
@@ -17,6 +20,19 @@ from kmsd.domain.objects import ProtectionLevel
 
 Days = Annotated[int, at_least(1), at_most(3660)]
 Count = Annotated[int, at_least(0)]
+
+
+_ROTATION = ("shortest_rotation", "longest_rotation")
+
+
+def _rising_rotation(shortest: float, longest: float) -> Iterator[Problem]:
+    if shortest > longest:
+        yield (), "shortest_rotation is longer than longest_rotation"
+
+
+def _rising_windows(shortest: int, destroy: int, longest: int) -> Iterator[Problem]:
+    if not shortest <= destroy <= longest:
+        yield (), "expected shortest_window, destroy_window and longest_window in rising order"
 
 
 class KeyService(Section):
@@ -39,11 +55,10 @@ class KeyService(Section):
     pkcs1_import: bool = False
     """Take material that is wrapped with RSAES_PKCS1_V1_5, for who cannot do better."""
 
-    def check(self, around: Surroundings | None) -> None:
-        if self.shortest_rotation > self.longest_rotation:
-            raise ValueError("shortest_rotation is longer than longest_rotation")
-        if not self.shortest_window <= self.destroy_window <= self.longest_window:
-            raise ValueError("expected shortest_window, destroy_window and longest_window in rising order")
+    together = (
+        Rule(_rising_rotation, needs=_ROTATION),
+        Rule(_rising_windows, needs=("shortest_window", "destroy_window", "longest_window")),
+    )
 
     @property
     def rules(self) -> KeyRules:
@@ -84,6 +99,43 @@ def _rotation(value: object) -> object:
     return 0.0 if value == "never" else value
 
 
+_BLANK = Cmk(
+    uid="",
+    tenant="",
+    creator="",
+    spec=KEY_SPECS[DEFAULT_SPEC],
+    usage=KEY_SPECS[DEFAULT_SPEC].usage(None),
+    origin=Origin.KMSD,
+    protection=ProtectionLevel.SOFTWARE,
+    created=0,
+)
+"""What stands for a declared CMK where only the options matter that are looked at."""
+
+
+def _usable(spec: KeySpec, usage: KeyUsage | None) -> Iterator[Problem]:
+    try:
+        spec.usage(usage)
+    except KmsError as error:
+        yield (), error.message
+
+
+def _possible(change: Callable[[Cmk, Any], Cmk], value: Any) -> Iterator[Problem]:
+    if value is None:
+        return
+    try:
+        change(_BLANK, value)
+    except KmsError as error:
+        yield (), error.message
+
+
+_CHANGES: Mapping[str, Callable[[Cmk, Any], Cmk]] = {
+    "description": key_changes.describe,
+    "deletion_protection_description": lambda cmk, text: key_changes.set_deletion_protection(cmk, True, text),
+    "tags": lambda cmk, tags: key_changes.tag(cmk, sorted(tags.items())),
+}
+"""Options that may be impossible whatever the others are."""
+
+
 class DeclaredCmk(Section):
     """A CMK that exists after start, found by `alias/NAME`. What is left out stays as clients set it."""
 
@@ -102,6 +154,11 @@ class DeclaredCmk(Section):
     tags: dict[str, str] | None = None
     """All that it has."""
 
+    together = (
+        Rule(_usable, needs=("spec", "usage")),
+        *(Rule(partial(_possible, change), needs=(option,)) for option, change in _CHANGES.items()),
+    )
+
     def declaration(self, name: str) -> Declaration:
         """Raises KmsError for what no CMK can be."""
         return Declaration(
@@ -119,37 +176,48 @@ class DeclaredCmk(Section):
         )
 
 
-def check(declared: dict[Label, DeclaredCmk], rules: KeyRules) -> None:
-    """Raise Wrong, with the place of each CMK that cannot be made below their tenant."""
+_Cmks = Mapping[str, DeclaredCmk | Mapping[str, Any] | None]
+"""By name; of an unsound one its sound options, or None."""
+
+
+def _options(section: Section | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return vars(section) if isinstance(section, Section) else section or {}
+
+
+def _rotatable(cmks: _Cmks, service: KeyService | Mapping[str, Any]) -> Iterator[Problem]:
+    limits = _options(service)
+    if not limits.keys() >= set(_ROTATION):
+        return
+    shortest, longest = (int(limits[limit]) for limit in _ROTATION)
+    if any(_rising_rotation(shortest, longest)):
+        return
+    rules = KeyRules(shortest_rotation=shortest, longest_rotation=longest)
+    for name, cmk in cmks.items():
+        options = _options(cmk)
+        if options.get("rotation") and {"spec", "origin"} <= options.keys():
+            blank = replace(_BLANK, spec=options["spec"], origin=options["origin"])
+            try:
+                key_changes.set_rotation(blank, True, int(options["rotation"]), rules)
+            except KmsError as error:
+                yield ("cmks", name), error.message
+
+
+def _distinct_aliases(cmks: _Cmks) -> Iterator[Problem]:
     seen: dict[str, str] = {}
-    wrong: list[Problem] = []
-    for name, cmk in declared.items():
+    for name, cmk in cmks.items():
         try:
-            declaration = cmk.declaration(name)
-            _check_makeable(declaration, rules)
-            for alias in declaration.aliases:
-                if seen.setdefault(alias, name) != name:
-                    raise ValueError(f"{alias} is declared for {seen[alias]} as well")
-        except (KmsError, ValueError) as error:
-            wrong.append((("cmks", name), str(error)))
-    if wrong:
-        raise Wrong(wrong)
+            aliases: list[tuple[Place, str]] = [((), _alias(name))]
+        except ValueError as error:
+            yield ("cmks", name), str(error)
+            aliases = []
+        aliases += [(("aliases", index), alias) for index, alias in enumerate(_options(cmk).get("aliases", ()))]
+        for place, alias in aliases:
+            if (other := seen.setdefault(alias, name)) != name:
+                yield ("cmks", name, *place), f"{alias} is declared for {other} as well"
 
 
-def _check_makeable(declared: Declaration, rules: KeyRules) -> None:
-    cmk = Cmk(
-        uid="",
-        tenant="",
-        creator="",
-        spec=declared.spec,
-        usage=declared.usage,
-        origin=declared.origin,
-        protection=declared.protection or ProtectionLevel.SOFTWARE,
-        created=0,
-    )
-    if declared.description is not None:
-        key_changes.describe(cmk, declared.description)
-    if declared.rotation:
-        key_changes.set_rotation(cmk, True, declared.rotation, rules)
-    key_changes.set_deletion_protection(cmk, True, declared.deletion_protection_description)
-    key_changes.tag(cmk, declared.tags or ())
+RULES = (
+    Rule(_rotatable, parts=("cmks", "key_service")),
+    Rule(_distinct_aliases, parts=("cmks",)),
+)
+"""Of a tenant's `cmks` and `key_service`."""

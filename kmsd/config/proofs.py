@@ -3,13 +3,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Iterator
+from typing import ClassVar
 
-from kmsd.config.reading import Section, Surroundings
+from kmsd.config.reading import Rule, Section
+from kmsd.config.source import Problem
 from kmsd.config.values import Label, Password
 from protocol.structures import DeviceCredential, UsernameAndPassword
 
 Credential = UsernameAndPassword | DeviceCredential
+
+
+_IDENTIFYING = (
+    "device_serial_number",
+    "device_identifier",
+    "network_identifier",
+    "machine_identifier",
+    "media_identifier",
+)
+
+
+def _identified(*given: bool) -> Iterator[Problem]:
+    if not any(given):
+        yield (), "give at least one field that identifies the device"
 
 
 class Device(Section):
@@ -23,17 +39,16 @@ class Device(Section):
     password: Password | None = None
     """Without it, what identifies the device is no secret: the certificate alone proves something."""
 
-    def check(self, around: Surroundings | None) -> None:
-        if not self.fields:
-            raise ValueError("give at least one field that identifies the device")
+    together = (Rule(_identified, given=_IDENTIFYING),)
 
     @property
     def fields(self) -> dict[str, str]:
-        return {
-            option.name: value
-            for option in fields(self)
-            if option.name != "password" and (value := getattr(self, option.name)) is not None
-        }
+        return {name: value for name in _IDENTIFYING if (value := getattr(self, name)) is not None}
+
+
+def _of_one_kind(device: bool, password: bool, username: bool) -> Iterator[Problem]:
+    if device and (password or username):
+        yield (), "give a password or a device, not both"
 
 
 class Proven(Section):
@@ -46,9 +61,7 @@ class Proven(Section):
     device: Device | None = None
     """Likewise, with a Device credential."""
 
-    def check(self, around: Surroundings | None) -> None:
-        if self.device is not None and (self.password is not None or self.username is not None):
-            raise ValueError("give a password or a device, not both")
+    together: ClassVar[tuple[Rule, ...]] = (Rule(_of_one_kind, given=("device", "password", "username")),)
 
     @property
     def needs_credential(self) -> bool:
@@ -80,12 +93,14 @@ class Proven(Section):
         return expected.verify(password)
 
 
+def _proven(device: bool, password: bool) -> Iterator[Problem]:
+    if not device and not password:
+        yield (), "a user has a password or a device"
+
+
 class User(Proven):
     """One of several who share a client's certificate, told apart by the credential that each request carries."""
 
     roles: tuple[Label, ...]
 
-    def check(self, around: Surroundings | None) -> None:
-        super().check(around)
-        if not self.needs_credential:
-            raise ValueError("a user has a password or a device")
+    together = (*Proven.together, Rule(_proven, given=("device", "password")))

@@ -11,12 +11,23 @@ the surroundings: every hook of it would be ours, and what it leaves, the walk o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from kmsd.config.source import Problem, said
 
@@ -37,18 +48,48 @@ class Surroundings:
 
 
 class Wrong(ValueError):
-    """What is wrong with a value: each mistake with its place in it."""
+    """What is wrong with a value: each mistake with its place in it.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `sound` is what is left of the value: of a section its sound options and the defaults of those left out, of a
+    mapping its items, each whole or what is left of it; None for all else.
+    """
+
+    def __init__(self, problems: Iterable[Problem], sound: Mapping[str, Any] | None = None) -> None:
         self.problems = tuple(problems)
+        self.sound = sound
         super().__init__("\n".join(said(place, text) for place, text in self.problems))
 
-
-def _problems_of(error: ValueError) -> tuple[Problem, ...]:
-    return error.problems if isinstance(error, Wrong) else (((), str(error)),)
+    @classmethod
+    def of(cls, error: ValueError) -> Wrong:
+        return error if isinstance(error, Wrong) else cls([((), str(error))])
 
 
 # What annotations are made of
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What options have to be together. It is looked at wherever what it needs is sound, whatever else is wrong."""
+
+    check: Callable[..., Iterable[Problem]]
+    """Takes the values of `needs`, then of `parts`, then of `given`, then the surroundings; yields what is wrong."""
+    needs: tuple[str, ...] = ()
+    """Options that have to be sound."""
+    parts: tuple[str, ...] = ()
+    """Options of which it takes what is sound: all of it, or what `Wrong.sound` says."""
+    given: tuple[str, ...] = ()
+    """Options of which it only takes whether they have a value, sound or not."""
+    placed: bool = False
+
+    def problems(self, values: Mapping[str, Any], unsound: Set[str], around: Surroundings | None) -> Iterable[Problem]:
+        """`values`: by option; of an unsound one its sound parts, or None."""
+        if any(name in unsound for name in self.needs) or any(values.get(name) is None for name in self.parts):
+            return ()
+        return self.check(
+            *(values[name] for name in (*self.needs, *self.parts)),
+            *(name in values and (name in unsound or values[name] is not None) for name in self.given),
+            *((around,) if self.placed else ()),
+        )
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -58,11 +99,10 @@ class Section:
     What is made in code, not read, is taken as it is.
     """
 
+    together: ClassVar[tuple[Rule, ...]] = ()
+
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True, kw_only=True)(cls)
-
-    def check(self, around: Surroundings | None) -> None:
-        """Raise ValueError where options are sound, but not together. Called once all of them have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +142,16 @@ def read(kind: type[SomeSection], value: object, around: Surroundings | None = N
     try:
         section: SomeSection = reader(annotation)(value, around)
     except ValueError as error:
-        raise Wrong(_problems_of(error)) from None
+        raise Wrong.of(error) from None
     return section
+
+
+def sound_options(kind: type[Section], value: object) -> Mapping[str, Any]:
+    """The options of the section that are sound, and the defaults of those left out."""
+    try:
+        return vars(read(kind, value))
+    except Wrong as wrong:
+        return wrong.sound or {}
 
 
 @cache
@@ -121,17 +169,21 @@ class _Parts:
     def __init__(self, around: Surroundings | None) -> None:
         self.around = around
         self.problems: list[Problem] = []
+        self.unsound: set[Any] = set()
 
     def read(self, part: Any, read: Read, value: object) -> Any:
+        """The part, or what of it is sound, or None."""
         try:
             return read(value, self.around)
         except ValueError as error:
-            self.problems += [((part, *place), text) for place, text in _problems_of(error)]
-        return None
+            wrong = Wrong.of(error)
+        self.problems += [((part, *place), text) for place, text in wrong.problems]
+        self.unsound.add(part)
+        return wrong.sound
 
-    def end(self) -> None:
+    def end(self, sound: Mapping[str, Any] | None = None) -> None:
         if self.problems:
-            raise Wrong(self.problems)
+            raise Wrong(self.problems, sound)
 
 
 _EXPECTED = {str: "text; put it in quotes", int: "a whole number", float: "a number", bool: "true or false"}
@@ -195,7 +247,7 @@ def _mapping(key_kind: Any, kind: Any) -> Read:
             raise ValueError("expected a mapping of names to values")
         parts = _Parts(around)
         items = {parts.read(key, read_key, key): parts.read(key, read_item, item) for key, item in value.items()}
-        parts.end()
+        parts.end({key: item for key, item in items.items() if key is not None})
         return items
 
     return read
@@ -203,11 +255,8 @@ def _mapping(key_kind: Any, kind: Any) -> Read:
 
 def _section(kind: type[Section]) -> Read:
     hints = get_type_hints(kind, include_extras=True)
-    options = [
-        (option.name, reader(hints[option.name]), option.default is MISSING and option.default_factory is MISSING)
-        for option in fields(kind)  # type: ignore[arg-type]
-    ]
-    names = {name for name, _, _ in options}
+    options = [(option, reader(hints[option.name])) for option in fields(kind)]  # type: ignore[arg-type]
+    names = {option.name for option, _ in options}
 
     def read(value: Any, around: Surroundings | None) -> Any:
         if isinstance(value, kind):
@@ -215,17 +264,23 @@ def _section(kind: type[Section]) -> Read:
         if not isinstance(value, dict):
             raise ValueError("expected a mapping of options to values")
         parts = _Parts(around)
-        given = {}
-        for name, read_option, required in options:
+        values = {}
+        for option, read_option in options:
+            name = option.name
             if name in value:
-                given[name] = parts.read(name, read_option, value[name])
-            elif required:
+                values[name] = parts.read(name, read_option, value[name])
+            elif option.default is not MISSING:
+                values[name] = option.default
+            elif option.default_factory is not MISSING:
+                values[name] = option.default_factory()
+            else:
                 parts.problems.append(((name,), "required, but not given"))
+                parts.unsound.add(name)
         parts.problems += [((name,), "unknown option") for name in value if name not in names]
-        parts.end()
-        section = kind(**given)
-        section.check(around)
-        return section
+        for rule in kind.together:
+            parts.problems += rule.problems(values, parts.unsound, around)
+        parts.end({name: value for name, value in values.items() if name not in parts.unsound})
+        return kind(**values)
 
     return read
 

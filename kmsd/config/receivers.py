@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from kmsd.config.reading import Before, Section, Surroundings
+from kmsd.config.reading import Before, Rule, Section
+from kmsd.config.source import Problem
 from kmsd.config.values import AT_LEAST_ONE, CertificatePath, NotEmpty, SecretPath, at_least, at_most, named
 from protocol.enums import Operation
 from protocol.versions import SUPPORTED, V1_4, ProtocolVersion
@@ -19,6 +21,11 @@ def _version(value: object) -> object:
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}")
     return known[value]
+
+
+def _both_or_none(certificate: bool, private_key: bool) -> Iterator[Problem]:
+    if certificate != private_key:
+        yield (), "certificate and private_key go together"
 
 
 class Receiver(Section):
@@ -37,6 +44,4 @@ class Receiver(Section):
         AT_LEAST_ONE,
     ] = (Operation.NOTIFY, Operation.PUT)
 
-    def check(self, around: Surroundings | None) -> None:
-        if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key go together")
+    together = (Rule(_both_or_none, given=("certificate", "private_key")),)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kmsd.config.reading import SomeSection, Wrong, read, reader
-from kmsd.config.sizes import SAFE_ALGORITHMS, AllowedSizes
+from kmsd.config.reading import reader, sound_options
+from kmsd.config.sizes import SAFE_ALGORITHMS, AllowedSizes, Sizes
 from kmsd.config.source import Place, Problem
-from kmsd.config.tenants import Algorithms, CertificateMatch, DeclaredKey
+from kmsd.config.tenants import Algorithm, CertificateMatch, DeclaredKey, bits, shape_problems
 from kmsd.config.values import closest
+from kmsd.domain.algorithms import PAIRS
+from protocol.enums import CryptographicAlgorithm
 
 
 def check(raw: Mapping[str, object], software_root: bool) -> Iterator[Problem]:
@@ -111,29 +113,43 @@ def _certificates(
 def _keys(tenant: Mapping[str, object], path: Place) -> Iterator[Problem]:
     """Declared keys obey the tenant's own allow list."""
     declared = _mapping(tenant.get("keys"))
-    allowed: Mapping[Any, AllowedSizes] = SAFE_ALGORITHMS
-    if "algorithms" in tenant:
-        try:
-            allowed = reader(Algorithms)(tenant["algorithms"], None)
-        except ValueError:
-            return
+    allowed = _allowed(tenant)
     for name, value in declared.items():
-        key = _valid(DeclaredKey, value)
-        if key is None:
+        key = sound_options(DeclaredKey, value)
+        if "algorithm" not in key:
             continue
-        sizes = allowed.get(key.algorithm)
-        if sizes is None:
-            yield (*path, "keys", name, "algorithm"), "the tenant's algorithms do not list it"
-        elif not sizes.allows(key.bits, key.curve):
-            option = "curve" if key.curve is not None else "length"
-            yield (*path, "keys", name, option), "the tenant's algorithms do not allow it"
-        if key.is_pair and f"{name}-public" in declared:
+        algorithm = key["algorithm"]
+        if algorithm in PAIRS and f"{name}-public" in declared:
             yield (*path, "keys", f"{name}-public"), f"the public key of {name!r} has this name"
+        if allowed is None:
+            continue
+        if algorithm not in allowed:
+            yield (*path, "keys", name, "algorithm"), "the tenant's algorithms do not list it"
+        elif {"length", "curve"} <= key.keys():
+            length, curve, sizes = key["length"], key["curve"], allowed[algorithm]
+            has_shape = not any(shape_problems(algorithm, length is not None, curve is not None))
+            if sizes is not None and has_shape and not sizes.allows(bits(algorithm, length, curve), curve):
+                option = "curve" if curve is not None else "length"
+                yield (*path, "keys", name, option), "the tenant's algorithms do not allow it"
 
 
-def _valid(kind: type[SomeSection], value: object) -> SomeSection | None:
-    """The value as the section has it; None where it is wrong, which the validation itself reports."""
+def _allowed(tenant: Mapping[str, object]) -> Mapping[CryptographicAlgorithm, AllowedSizes | None] | None:
+    """The tenant's algorithms, with None for sizes that are wrong; None for a list that may mean any algorithm."""
+    if "algorithms" not in tenant:
+        return SAFE_ALGORITHMS
+    listed = tenant["algorithms"]
+    allowed: dict[CryptographicAlgorithm, AllowedSizes | None] = {}
+    for name, sizes in listed.items() if isinstance(listed, dict) else ():
+        algorithm = _valid(Algorithm, name)
+        if algorithm is None:
+            return None
+        allowed[algorithm] = _valid(Sizes, sizes)
+    return allowed if isinstance(listed, dict) else None
+
+
+def _valid(annotation: Any, value: object) -> Any:
+    """The value as the annotation has it; None where it is wrong, which the validation itself reports."""
     try:
-        return read(kind, value)
-    except Wrong:
+        return reader(annotation)(value, None)
+    except ValueError:
         return None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal
 
-from kmsd.config.reading import After, Before, Section, Surroundings
-from kmsd.config.secrets import Secret, pin, root_key
+from kmsd.config.reading import After, Before, Rule, Section, Surroundings
+from kmsd.config.secrets import Secret, SecretFile, pin, root_key
+from kmsd.config.source import Problem
 from kmsd.config.tenants import ClientDirectory, Tenant
 from kmsd.config.values import (
     AT_LEAST_ONE,
@@ -46,6 +49,15 @@ def _no_password() -> bytes:
     return b""
 
 
+def _fit(certificate: Path, private_key: SecretFile, around: Surroundings | None) -> Iterator[Problem]:
+    if around is not None:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, private_key.path, _no_password)
+        except (ssl.SSLError, OSError) as error:
+            yield (), f"certificate and private_key do not fit together: {error}"
+
+
 class Tls(Section):
     """The server's certificate, and the authorities whose client certificates are taken."""
 
@@ -55,13 +67,7 @@ class Tls(Section):
     client_ca: Annotated[tuple[CertificatePath, ...], AT_LEAST_ONE]
     minimum_version: Literal["1.2", "1.3"] = "1.2"
 
-    def check(self, around: Surroundings | None) -> None:
-        if around is not None:
-            try:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(self.certificate, self.private_key.path, _no_password)
-            except (ssl.SSLError, OSError) as error:
-                raise ValueError(f"certificate and private_key do not fit together: {error}") from None
+    together = (Rule(_fit, needs=("certificate", "private_key"), placed=True),)
 
 
 class Limits(Section):
@@ -140,6 +146,13 @@ _FAMILIES = (
 )
 
 
+def _whole_families(mechanisms: Mapping[str, int]) -> Iterator[Problem]:
+    for family, generation, uses in _FAMILIES:
+        named = {name for name in mechanisms if name.startswith(family)}
+        if named and not {family, generation} < named:
+            yield (), f"mechanisms: {family} takes its key type, {generation} and {uses}"
+
+
 class Hsm(Section):
     """A token behind a PKCS#11 module."""
 
@@ -157,11 +170,7 @@ class Hsm(Section):
     mechanisms: dict[VendorMechanism, VendorNumber] = field(default_factory=dict)
     """The vendor's numbers of what PKCS#11 has no number for: SM4 and SM2, their key types and mechanisms."""
 
-    def check(self, around: Surroundings | None) -> None:
-        for family, generation, uses in _FAMILIES:
-            named = {name for name in self.mechanisms if name.startswith(family)}
-            if named and not {family, generation} < named:
-                raise ValueError(f"mechanisms: {family} takes its key type, {generation} and {uses}")
+    together = (Rule(_whole_families, needs=("mechanisms",)),)
 
     def user_pin(self) -> Secret:
         return pin(self.pin)

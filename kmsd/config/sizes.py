@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from kmsd.config.reading import Before
+from kmsd.config.reading import Before, Wrong
+from kmsd.config.source import Problem
 from kmsd.config.values import named
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from protocol.enums import CryptographicAlgorithm, RecommendedCurve
@@ -48,21 +49,34 @@ def parse_sizes(value: object) -> object:
         raise ValueError('expected a list of lengths in bits, ranges ("128-1024") or curves, or "*"')
     lengths: set[int] = set()
     curves: set[RecommendedCurve] = set()
-    for entry in value:
-        if isinstance(entry, int) and not isinstance(entry, bool):
-            lengths.add(_length(entry))
-        elif isinstance(entry, str) and (bounds := re.fullmatch(r"(\d{1,5})-(\d{1,5})", entry)):
-            low, high = _length(int(bounds[1])), _length(int(bounds[2]))
-            if low > high or low % 8 or high % 8:
-                raise ValueError(f"{entry}: expected a rising range of multiples of 8 bits")
-            lengths.update(range(low, high + 1, 8))
-        else:
-            curve = _curve(entry)
-            if curve not in CURVE_LENGTHS:
-                raise ValueError(f"{entry}: keys on this curve are not offered")
+    wrong: list[Problem] = []
+    for index, entry in enumerate(value):
+        try:
+            found, curve = _entry(entry)
+        except ValueError as error:
+            wrong.append(((index,), str(error)))
+            continue
+        lengths.update(found)
+        if curve is not None:
             curves.add(curve)
-            lengths.add(CURVE_LENGTHS[curve])
+    if wrong:
+        raise Wrong(wrong)
     return AllowedSizes(frozenset(lengths), frozenset(curves))
+
+
+def _entry(entry: object) -> tuple[Iterable[int], RecommendedCurve | None]:
+    """The lengths that one entry allows, and the curve where it is one."""
+    if isinstance(entry, int) and not isinstance(entry, bool):
+        return (_length(entry),), None
+    if isinstance(entry, str) and (bounds := re.fullmatch(r"(\d{1,5})-(\d{1,5})", entry)):
+        low, high = _length(int(bounds[1])), _length(int(bounds[2]))
+        if low > high or low % 8 or high % 8:
+            raise ValueError(f"{entry}: expected a rising range of multiples of 8 bits")
+        return range(low, high + 1, 8), None
+    curve = _curve(entry)
+    if curve not in CURVE_LENGTHS:
+        raise ValueError(f"{entry}: keys on this curve are not offered")
+    return (CURVE_LENGTHS[curve],), curve
 
 
 def _length(value: int) -> int:

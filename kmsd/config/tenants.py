@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
 from kmsd.config.authority import CertificateAuthority
+from kmsd.config.key_service import RULES as CMK_RULES
 from kmsd.config.key_service import DeclaredCmk, KeyService
-from kmsd.config.key_service import check as check_cmks
 from kmsd.config.proofs import Credential, Proven, User
-from kmsd.config.reading import After, Before, Section, Surroundings
+from kmsd.config.reading import After, Before, Rule, Section, Wrong
 from kmsd.config.receivers import Receiver
 from kmsd.config.sizes import CURVE_LENGTHS, LONGEST_KEY, SAFE_ALGORITHMS, Sizes
+from kmsd.config.source import Problem
 from kmsd.config.values import AT_LEAST_ONE, Label, NotEmpty, at_least, at_most, choice, named
 from kmsd.domain.algorithms import CURVE_LENGTHS as MADE_CURVE_LENGTHS
 from kmsd.domain.algorithms import DECRYPTING, EC_ALGORITHMS, FIXED_LENGTHS, PAIRS
@@ -76,6 +77,11 @@ def _fingerprint(value: str) -> str:
     return digits
 
 
+def _exactly_one(*given: bool) -> Iterator[Problem]:
+    if sum(given) != 1:
+        yield (), "give exactly one of common_name, san, sha256"
+
+
 class CertificateMatch(Section):
     """What the client's certificate must show: exactly one of the three."""
 
@@ -83,9 +89,7 @@ class CertificateMatch(Section):
     san: Annotated[str, After(_san)] | None = None
     sha256: Annotated[str, After(_fingerprint)] | None = None
 
-    def check(self, around: Surroundings | None) -> None:
-        if sum(value is not None for value in (self.common_name, self.san, self.sha256)) != 1:
-            raise ValueError("give exactly one of common_name, san, sha256")
+    together = (Rule(_exactly_one, given=("common_name", "san", "sha256")),)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -172,9 +176,39 @@ def _usage(value: object) -> object:
     if not isinstance(value, tuple) or not value:
         raise ValueError("expected a list of usages, such as [Encrypt, Decrypt]")
     mask = CryptographicUsageMask(0)
-    for name in value:
-        mask |= _usage_named(name)
+    wrong: list[Problem] = []
+    for index, name in enumerate(value):
+        try:
+            mask |= _usage_named(name)
+        except ValueError as error:
+            wrong.append(((index,), str(error)))
+    if wrong:
+        raise Wrong(wrong)
     return mask
+
+
+def shape_problems(algorithm: CryptographicAlgorithm, length: bool, curve: bool) -> Iterator[Problem]:
+    """Whether a key of this algorithm is declared with a length or a curve as it has to be."""
+    elliptic = algorithm in EC_ALGORITHMS
+    if algorithm in FIXED_LENGTHS:
+        if length or curve:
+            yield (), "keys of this algorithm are all alike: leave out length and curve"
+    elif elliptic and (length or not curve):
+        yield (), "a key of this algorithm has a curve, and no length beside it"
+    elif not elliptic and (curve or not length):
+        yield (), "a key of this algorithm has a length, and no curve"
+
+
+def _offered(curve: RecommendedCurve | None) -> Iterator[Problem]:
+    if curve is not None and curve not in MADE_CURVE_LENGTHS:
+        yield (), "keys on this curve are not offered"
+
+
+def bits(algorithm: CryptographicAlgorithm, length: int | None, curve: RecommendedCurve | None) -> int:
+    """Cryptographic Length, also where a curve or the algorithm implies it."""
+    if curve is not None:
+        return CURVE_LENGTHS.get(curve, 0)
+    return length or FIXED_LENGTHS.get(algorithm, 0)
 
 
 class DeclaredKey(Section):
@@ -192,17 +226,10 @@ class DeclaredKey(Section):
     protection: Protection | None = None
     """The tenant's default where it is left out."""
 
-    def check(self, around: Surroundings | None) -> None:
-        elliptic = self.algorithm in EC_ALGORITHMS
-        if self.algorithm in FIXED_LENGTHS:
-            if self.length is not None or self.curve is not None:
-                raise ValueError("keys of this algorithm are all alike: leave out length and curve")
-        elif elliptic and (self.curve is None or self.length is not None):
-            raise ValueError("a key of this algorithm has a curve, and no length beside it")
-        elif not elliptic and (self.length is None or self.curve is not None):
-            raise ValueError("a key of this algorithm has a length, and no curve")
-        if self.curve is not None and self.curve not in MADE_CURVE_LENGTHS:
-            raise ValueError("keys on this curve are not offered")
+    together = (
+        Rule(shape_problems, needs=("algorithm",), given=("length", "curve")),
+        Rule(_offered, needs=("curve",)),
+    )
 
     @property
     def is_pair(self) -> bool:
@@ -210,10 +237,7 @@ class DeclaredKey(Section):
 
     @property
     def bits(self) -> int:
-        """Cryptographic Length, also where a curve implies it."""
-        if self.curve is not None:
-            return CURVE_LENGTHS[self.curve]
-        return self.length or FIXED_LENGTHS.get(self.algorithm, 0)
+        return bits(self.algorithm, self.length, self.curve)
 
 
 # The tenant
@@ -221,10 +245,16 @@ class DeclaredKey(Section):
 Algorithms = dict[Algorithm, Sizes]
 
 
-def _legacy(given: tuple[CryptographicAlgorithm, ...]) -> tuple[CryptographicAlgorithm, ...]:
-    if other := [algorithm for algorithm in given if algorithm not in DECRYPTING]:
-        raise ValueError(f"{other[0].name}: of what is offered, only DES3 needs leave to encrypt")
-    return given
+def _legacy(algorithm: CryptographicAlgorithm) -> CryptographicAlgorithm:
+    if algorithm not in DECRYPTING:
+        raise ValueError(f"{algorithm.name}: of what is offered, only DES3 needs leave to encrypt")
+    return algorithm
+
+
+def _listed(legacy: tuple[CryptographicAlgorithm, ...], algorithms: Algorithms) -> Iterator[Problem]:
+    for index, algorithm in enumerate(legacy):
+        if algorithm not in algorithms:
+            yield ("legacy_encryption", index), f"{algorithm.name} is not in `algorithms`"
 
 
 class Tenant(Section):
@@ -239,7 +269,7 @@ class Tenant(Section):
     roles: dict[Label, Annotated[tuple[RoleEntry, ...], AT_LEAST_ONE]] = field(default_factory=dict)
     clients: dict[Label, Client] = field(default_factory=dict)
     algorithms: Algorithms = field(default_factory=lambda: dict(SAFE_ALGORITHMS))
-    legacy_encryption: Annotated[tuple[Algorithm, ...], After(_legacy)] = ()
+    legacy_encryption: tuple[Annotated[Algorithm, After(_legacy)], ...] = ()
     """Those of the algorithms that encrypt though they should only decrypt what is old: DES3."""
     quotas: Quotas = Quotas()
     interop: bool = False
@@ -251,10 +281,7 @@ class Tenant(Section):
     trust_anchors: tuple[Label, ...] = ()
     """Names of the tenant's certificates at which a chain that Validate is given may end, beside its authority's."""
 
-    def check(self, around: Surroundings | None) -> None:
-        if not set(self.legacy_encryption) <= set(self.algorithms):
-            raise ValueError("legacy_encryption names an algorithm that is not in `algorithms`")
-        check_cmks(self.cmks, self.key_service.rules)
+    together = (Rule(_listed, needs=("legacy_encryption", "algorithms")), *CMK_RULES)
 
     @property
     def declarations(self) -> dict[str, Declaration]:

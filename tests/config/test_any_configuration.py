@@ -27,7 +27,10 @@ tenants:
       app: {certificate: {common_name: app}, username: me, password: x, roles: [all]}
       two: {certificate: {common_name: two}, listener: {host: a, ca: [ca.pem], version: "2.1", operations: [Put]}}
     algorithms: {AES: [256, 128-256], EC: [P_256]}
+    legacy_encryption: []
     quotas: {objects: 10}
+    key_service: {shortest_rotation: 9d, longest_rotation: 90d}
+    cmks: {c: {rotation: 30d, usage: ENCRYPT/DECRYPT, aliases: [d], tags: {a: b}, description: text}}
     keys: {k: {algorithm: AES, length: 256, usage: [Encrypt], protection: HSM}}
 """
 

@@ -83,7 +83,7 @@ def test_rotation(written: str, seconds: int) -> None:
         ({"origin": "EXTERNAL", "rotation": "30d"}, r"cmks\.app: .*only symmetric keys"),
         ({"aliases": ("ä",)}, "an alias is"),
         ({"aliases": ("acs/oss",)}, "reserved"),
-        ({"aliases": ("other",)}, r"cmks\.app: .*alias/other is declared for other as well"),
+        ({"aliases": ("other",)}, r"cmks\.app\.aliases\[0\]: alias/other is declared for other as well"),
         ({"tags": {"acs:x": ""}}, r"cmks\.app: .*the key of a tag"),
         ({"description": "x" * 8193}, r"cmks\.app: .*a description has"),
         ({"colour": "red"}, "colour"),
@@ -108,7 +108,7 @@ tenants:
     before = MINIMAL.count("\n")
     interval, alias = mistakes_of(MINIMAL + text)
     assert interval.startswith(f"{before + 5}: tenants.acme.cmks.database: only symmetric keys")
-    assert alias == f"{before + 8}: tenants.acme.cmks.other: alias/fine is declared for fine as well"
+    assert alias == f"{before + 8}: tenants.acme.cmks.other.aliases[0]: alias/fine is declared for fine as well"
 
 
 @pytest.mark.parametrize(

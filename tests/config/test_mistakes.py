@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,7 @@ APP = "clients: {app: {certificate: {common_name: app}, %s}}"
         ),
         (
             "{legacy_encryption: [AES]}",
-            [".legacy_encryption: AES: of what is offered, only DES3 needs leave to encrypt"],
+            [".legacy_encryption[0]: AES: of what is offered, only DES3 needs leave to encrypt"],
         ),
         (
             "{keeping: memory, default_protection: hsm}",
@@ -195,11 +196,123 @@ def test_mistakes_outside_tenants(mistakes_of: MistakesOf, written: str, instead
     assert mistakes_of(MINIMAL.replace(written, instead)) == mistakes
 
 
-def test_a_mistake_in_a_part_hides_what_depends_on_the_whole_only(mistakes_of: MistakesOf) -> None:
-    tenant = "{key_service: {shortest_rotation: 9d, longest_rotation: 8d, cmks: x}, quotas: {objects: x}}"
-    assert mistakes_of(f"{MINIMAL}tenants:\n  t: {tenant}\n") == [
-        f"{LINES + 2}: tenants.t.quotas.objects: {NUMBER}",
-        f"{LINES + 2}: tenants.t.key_service.cmks: {NUMBER}",
+@pytest.mark.parametrize(
+    ("tenant", "mistakes"),
+    [
+        (
+            """{key_service: {shortest_rotation: 9d, longest_rotation: 8d, destroy_window: 6, cmks: x},
+            cmks: {a: {rotation: 7d}}}""",
+            [
+                f".key_service.cmks: {NUMBER}",
+                ".key_service: shortest_rotation is longer than longest_rotation",
+                ".key_service: expected shortest_window, destroy_window and longest_window in rising order",
+            ],
+        ),
+        (
+            "{keys: {k: {algorithm: EC, usage: [Sign, Fly, Flow]}}}",
+            [
+                ".keys.k.usage[1]: 'Fly' is no KMIP Cryptographic Usage",
+                ".keys.k.usage[2]: 'Flow' is no KMIP Cryptographic Usage",
+                ".keys.k: a key of this algorithm has a curve, and no length beside it",
+            ],
+        ),
+        (
+            "{keys: {k: {algorithm: AES, length: long, curve: P_224, usage: 5}}}",
+            [
+                f".keys.k.length: {NUMBER}",
+                ".keys.k.usage: expected a list of usages, such as [Encrypt, Decrypt]",
+                ".keys.k: a key of this algorithm has a length, and no curve",
+                ".keys.k: keys on this curve are not offered",
+            ],
+        ),
+        (
+            """{algorithms: {RSA: [2048], AES: [5, 256, 100-200]}, keys: {a: {algorithm: AES, length: 128, usage: []},
+            b: {algorithm: EC, curve: P_256, usage: [Sign], color: red},
+            r: {algorithm: RSA, length: 3072, usage: []}, r-public: 5}}""",
+            [
+                ".algorithms.AES[0]: 5: expected a length between 8 and 16384 bits",
+                ".algorithms.AES[2]: 100-200: expected a rising range of multiples of 8 bits",
+                ".keys.a.usage: expected a list of usages, such as [Encrypt, Decrypt]",
+                ".keys.b.color: unknown option",
+                ".keys.r.usage: expected a list of usages, such as [Encrypt, Decrypt]",
+                f".keys.r-public: {OPTIONS}",
+                ".keys.b.algorithm: the tenant's algorithms do not list it",
+                ".keys.r-public: the public key of 'r' has this name",
+                ".keys.r.length: the tenant's algorithms do not allow it",
+            ],
+        ),
+        (
+            # Which algorithm is meant is not known: it may be that of the key.
+            "{algorithms: {AESS: '*'}, keys: {k: {algorithm: AES, length: 256, usage: [Encrypt]}}}",
+            [".algorithms.AESS: 'AESS' is no KMIP Cryptographic Algorithm, did you mean AES?"],
+        ),
+        (
+            """{clients: {app: {certificate: {common_name: app, san: x}, roles: 5, device: {color: red}, password: x,
+            users: {fred: {roles: 5}}, listener: {host: '', ca: [ca.pem], private_key: x}}}}""",
+            [
+                ".clients.app.password: expected a PHC string of Argon2id or scrypt: `kmsd hash-password` makes one",
+                ".clients.app.device.color: unknown option",
+                ".clients.app.device: give at least one field that identifies the device",
+                ".clients.app.certificate.san: expected DNS:name, email:address, URI:uri or IP:address",
+                ".clients.app.certificate: give exactly one of common_name, san, sha256",
+                f".clients.app.roles: {LIST}",
+                f".clients.app.users.fred.roles: {LIST}",
+                ".clients.app.users.fred: a user has a password or a device",
+                ".clients.app.listener.host: must not be empty",
+                ".clients.app.listener.private_key: DIR/x: No such file or directory",
+                ".clients.app.listener: certificate and private_key go together",
+                ".clients.app: give a password or a device, not both",
+            ],
+        ),
+        (
+            """{quotas: 5, legacy_encryption: [DES3], key_service: {cmks: x, shortest_rotation: 9d}, cmks: {
+            a: {usage: SIGN/VERIFY, tags: {'acs:x': y}, rotation: 8d, origin: 5},
+            b: {rotation: 8d, description: 5, aliases: [a, b, c]}, d: 5,
+            c: {spec: RSA_2048, rotation: 30d, description: '%s'}}}"""
+            % ("x" * 8193),
+            [
+                f".quotas: {OPTIONS}",
+                f".key_service.cmks: {NUMBER}",
+                ".cmks.a.origin: expected KMSD or EXTERNAL",
+                ".cmks.a: the usage of AES_256 is ENCRYPT/DECRYPT",
+                (
+                    ".cmks.a: the key of a tag has 1 to 128 letters, digits, blanks and / \\ _ - . + = : @, "
+                    "and does not begin with aliyun or acs:"
+                ),
+                f".cmks.b.description: {TEXT}",
+                f".cmks.d: {OPTIONS}",
+                ".cmks.c: a description has at most 8192 characters",
+                ".legacy_encryption[0]: DES3 is not in `algorithms`",
+                ".cmks.b: the rotation interval is 9 to 730 days",
+                ".cmks.c: only symmetric keys that were made here are rotated by themselves",
+                ".cmks.b.aliases[0]: alias/a is declared for a as well",
+                ".cmks.c: alias/c is declared for b as well",
+            ],
+        ),
+    ],
+)
+def test_a_mistake_hides_no_other_that_does_not_depend_on_it(
+    mistakes_of: MistakesOf, tenant: str, mistakes: list[str]
+) -> None:
+    written = " ".join(tenant.split())
+    assert mistakes_of(f"{MINIMAL}tenants:\n  t: {written}\n") == [
+        f"{LINES + 2}: tenants.t{mistake}" for mistake in mistakes
+    ]
+
+
+def test_a_mistake_outside_tenants_hides_no_other_either(mistakes_of: MistakesOf, directory: Path) -> None:
+    (directory / "server.pem").write_bytes((directory / "ca.pem").read_bytes())
+    more = "token: demo\n    sessions: 0\n    mechanisms: {SM4: 1, SM2: 2}"
+    pair, *others = mistakes_of(MINIMAL.replace("[ca.pem]", "[]").replace("token: demo", more))
+    assert pair.startswith("3: tls: certificate and private_key do not fit together: ")
+    assert others == [
+        "6: tls.client_ca: at least one needed",
+        "13: hsms.main: mechanisms: SM4 takes its key type, SM4_KEY_GEN and at least one mode",
+        (
+            "13: hsms.main: mechanisms: SM2 takes its key type, SM2_KEY_PAIR_GEN and "
+            "at least one of SM2_SIGN, SM2_SIGN_MESSAGE and SM2_DECRYPT"
+        ),
+        "16: hsms.main.sessions: must be at least 1",
     ]
 
 
@@ -215,5 +328,5 @@ def test_no_mistake_repeats_what_stands_there(mistakes_of: MistakesOf) -> None:
         f"keeping: {secret}",
     ]
     mistakes = mistakes_of(f"{MINIMAL}tenants:\n  t: {{{', '.join(places)}}}\n")
-    assert len(mistakes) == 8
+    assert len(mistakes) == 9
     assert secret not in "".join(mistakes)
