@@ -8,7 +8,7 @@ from kmsd.operations import HANDLERS
 from kmsd.operations.batch import Batch
 from kmsd.operations.declined import DECLINED
 from kmsd.server.later import ABOUT_REQUESTS
-from protocol.enums import Operation, ResultReason
+from protocol.enums import AsynchronousIndicator, Enumeration, Operation, ResultReason
 from protocol.message import RequestBatchItem, RequestMessage, UnreadablePayload
 from protocol.operations import OPERATIONS
 
@@ -19,7 +19,16 @@ _SERVED = {operation: spec for operation, spec in OPERATIONS.items() if operatio
 
 
 def check_message(message: RequestMessage, maximum_items: int) -> None:
-    """Raise KmsError Invalid Message for more items than are allowed, or identifiers that are no such thing."""
+    """Raise KmsError Invalid Message for more items than are allowed, or identifiers that are no such thing; Unknown
+    Enumeration for what the header says of the batch, where nobody can tell what is meant."""
+    header = message.header
+    # KMIP 1.4 §6.13: it "SHALL have one of three values"; a batch that goes on or stops for a fourth does neither.
+    option = header.batch_error_continuation_option
+    if option is not None and not option.known:
+        raise _unknown("Batch Error Continuation Option", option)
+    indicator = header.asynchronous_indicator
+    if indicator is not None and isinstance(indicator, AsynchronousIndicator) and not indicator.known:
+        raise _unknown("Asynchronous Indicator", indicator)
     count = len(message.batch_items)
     if count > maximum_items:
         raise KmsError(ResultReason.INVALID_MESSAGE, f"more than {maximum_items} batch items")
@@ -29,6 +38,10 @@ def check_message(message: RequestMessage, maximum_items: int) -> None:
         ids = [i.unique_batch_item_id for i in message.batch_items if i.unique_batch_item_id is not None]
         if len(set(ids)) != len(ids):
             raise KmsError(ResultReason.INVALID_MESSAGE, "a Unique Batch Item ID occurs twice")
+
+
+def _unknown(name: str, value: Enumeration) -> KmsError:
+    return KmsError(ResultReason.UNKNOWN_ENUMERATION, f"{name} 0x{value:08X} is not known")
 
 
 def check_item(batch: Batch, item: RequestBatchItem) -> None:

@@ -83,6 +83,23 @@ async def test_continue_answers_every_item(app: Caller) -> None:
     assert statuses(response) == [FAILED, SUCCESS, FAILED, SUCCESS]
 
 
+@pytest.mark.parametrize("number", [0, 4, 9, 0x80000001])
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [(V1_2, ResultReason.INVALID_FIELD), (V1_4, ResultReason.INVALID_FIELD), (V2_1, ResultReason.UNKNOWN_ENUMERATION)],
+)
+async def test_another_continuation_option_is_refused_before_anything_is_done(
+    app: Caller, version: Any, reason: Any, number: int
+) -> None:
+    option = Option._missing_(number)
+    for payloads in ([create(), get("no"), create()], [create()]):
+        response = await app.at(version).batch(payloads, option)
+        [item] = response.batch_items
+        assert (item.result_status, item.result_reason) == (FAILED, reason)
+        assert item.result_message == f"Batch Error Continuation Option 0x{number:08X} is not known"
+    assert not (await app.call(LocateRequest())).unique_identifiers
+
+
 async def test_undo_leaves_nothing_behind(app: Caller) -> None:
     uid = (await app.call(create())).unique_identifier
     response = await app.batch([activate(uid), create(name("gone")), get("missing"), create()], Option.UNDO)

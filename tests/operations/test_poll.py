@@ -17,6 +17,7 @@ from protocol.enums import (
     ResultStatus,
 )
 from protocol.message import ResponseBatchItem
+from protocol.operations.locate import LocateRequest
 from protocol.versions import SUPPORTED, V1_0, V1_4, V2_0, V2_1
 from tests.operations.conftest import Caller, Server
 from tests.operations.later import poll, put_off
@@ -103,6 +104,16 @@ async def test_a_client_has_only_so_many_at_once(app: Caller, server: Server) ->
 async def test_nobody_waits_who_did_not_ask_to(app: Caller, version: Any, indicator: Any) -> None:
     response = await app.at(version).batch([create()], asynchronous_indicator=indicator)
     assert response.batch_items[0].result_status == ResultStatus.SUCCESS
+
+
+@pytest.mark.parametrize("number", [0, 4, 0x80000001])
+async def test_another_asynchronous_indicator_is_refused_before_anything_is_done(app: Caller, number: int) -> None:
+    app = app.at(V2_1)
+    indicator = AsynchronousIndicator._missing_(number)
+    [item] = (await app.batch([create(), create()], asynchronous_indicator=indicator)).batch_items
+    assert item.result_reason == ResultReason.UNKNOWN_ENUMERATION
+    assert item.result_message == f"Asynchronous Indicator 0x{number:08X} is not known"
+    assert not (await app.call(LocateRequest())).unique_identifiers
 
 
 async def test_what_must_be_asynchronous_and_cannot_be_is_refused(app: Caller) -> None:
