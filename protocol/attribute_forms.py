@@ -28,7 +28,6 @@ from protocol.attribute_items import (
 from protocol.attribute_table import ATTRIBUTES, AttributeSpec
 from protocol.attributes import Attribute, AttributeReference, Template
 from protocol.compiler import decoder, encoder, item_reader, item_writer
-from protocol.enums import ResultReason
 from protocol.errors import ProtocolError
 from protocol.kinds import ANY, Form, TwoForms
 from protocol.names import Tag
@@ -38,6 +37,7 @@ from protocol.versions import ProtocolVersion
 from protocol.wire import (
     STRUCTURE,
     ZEROS,
+    Fields,
     NotInVersion,
     Reader,
     Writer,
@@ -145,16 +145,18 @@ class FirstForm(_Codec):
         for name, spec in ATTRIBUTES.items():
             if spec.in_version(version):
                 self.known[name] = _Known(spec, Tag.ATTRIBUTE_VALUE, version)
+        self.listed = Fields((Tag.NAME, Tag.ATTRIBUTE), version)
+        self.parts = Fields((Tag.ATTRIBUTE_NAME, Tag.ATTRIBUTE_INDEX, Tag.ATTRIBUTE_VALUE), version)
         self.by_bytes = {name.encode(): known for name, known in self.known.items()}
 
     def read_one(self, buffer: bytes, start: int, stop: int, head: int) -> Attribute:
         if head != ATTRIBUTE_HEAD or start >= stop:
-            raise surplus(head)
+            raise self.listed.surplus(head)
         head, size, _, _ = unpack_head(buffer, start)
         if head != NAME_HEAD:
             if head == VENDOR_HEAD and self.version == ANY:
                 return read_vendor(buffer, start, stop)
-            raise surplus(head)
+            raise self.parts.surplus(head)
         known, name, start = self._name(buffer, start + 8, size)
         if start >= stop:
             raise ProtocolError("Attribute Value is missing", path=("Attribute", name))
@@ -284,7 +286,7 @@ class SecondForm(_Codec):
         except ProtocolError as error:
             raise error.within(name_of(tag)) from None
         if tag == Tag.ATTRIBUTE_VALUE:
-            raise ProtocolError("an Attribute Value outside an Attribute", reason=ResultReason.INVALID_FIELD)
+            raise ProtocolError("an Attribute Value outside an Attribute")
         return attribute_of(name_of_tag(tag), read_item(buffer, start - 8, end, tag), None, None)
 
     def write_one(self, attribute: Attribute, out: list[bytes]) -> int:
@@ -319,7 +321,7 @@ class SecondForm(_Codec):
         def read(buffer: bytes, start: int, stop: int, head: int) -> Attribute:
             attributes = self.read_list(buffer, start, stop, head)
             if len(attributes) != 1:
-                raise ProtocolError("not one attribute", reason=ResultReason.INVALID_FIELD)
+                raise ProtocolError("not one attribute")
             return attributes[0]
 
         def write(attribute: Attribute, out: list[bytes]) -> int:

@@ -6,19 +6,21 @@ from typing import Any, Final
 
 from protocol.attribute_table import ATTRIBUTE_BY_TAG, ATTRIBUTES
 from protocol.attributes import Attribute
-from protocol.enums import ResultReason
 from protocol.errors import ProtocolError
 from protocol.names import TAG_BY_XML_NAME, Tag
 from protocol.ttlv import Item, ItemType
 from protocol.ttlv import decode as decode_item
 from protocol.ttlv import encode as encode_item
-from protocol.wire import STRUCTURE, ZEROS, NotInVersion, malformed, name_of, pack_head, surplus, unpack_head
+from protocol.versions import V2_0
+from protocol.wire import STRUCTURE, ZEROS, Fields, NotInVersion, malformed, name_of, pack_head, unpack_head
 
 CUSTOM_PREFIXES: Final = ("x", "y")
 NAME_HEAD: Final = Tag.ATTRIBUTE_NAME << 8 | ItemType.TEXT_STRING
 VENDOR_HEAD: Final = Tag.VENDOR_IDENTIFICATION << 8 | ItemType.TEXT_STRING
 ATTRIBUTE_HEAD: Final = Tag.ATTRIBUTE << 8 | STRUCTURE
 
+
+_OF_VENDOR: Final = Fields((Tag.VENDOR_IDENTIFICATION, Tag.ATTRIBUTE_NAME, Tag.ATTRIBUTE_VALUE), V2_0)
 
 _new = object.__new__
 
@@ -42,11 +44,11 @@ def attribute_of(name: str, value: Any, index: int | None, vendor: str | None) -
 
 def read_text(buffer: bytes, start: int, stop: int, expected: int) -> tuple[str, int]:
     if start >= stop:
-        raise ProtocolError(f"{name_of(expected >> 8)} is missing", reason=ResultReason.INVALID_FIELD)
+        raise ProtocolError(f"{name_of(expected >> 8)} is missing")
     head, size, _, _ = unpack_head(buffer, start)
     end = start + 8 + size
     if head != expected:
-        raise surplus(head)
+        raise _OF_VENDOR.surplus(head)
     if end > stop or (size & 7 and buffer[end : end + 7 & -8] != ZEROS[size & 7]):
         raise malformed(head, size)
     return utf8(buffer[start + 8 : end]), end + 7 & -8
@@ -62,10 +64,10 @@ def utf8(text: bytes) -> str:
 def read_item(buffer: bytes, start: int, stop: int, tag: int) -> Item:
     """The item that fills the bytes exactly."""
     if start >= stop:
-        raise ProtocolError(f"{name_of(tag)} is missing", reason=ResultReason.INVALID_FIELD)
+        raise ProtocolError(f"{name_of(tag)} is missing")
     item = decode_item(buffer[start:stop])
     if item.tag != tag:
-        raise surplus(item.tag << 8 | item.type)
+        raise _OF_VENDOR.surplus(item.tag << 8 | item.type)
     return item
 
 

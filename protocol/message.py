@@ -18,6 +18,7 @@ from protocol.compiler import (
     decoder,
     encoder,
     malformed,
+    missing,
     pack_head,
     surplus,
     unpack_head,
@@ -226,8 +227,10 @@ class _MessageCodec:
             if head != self.head or size + 8 != end or end & 7:
                 raise ProtocolError(f"these {end} bytes are not one {self.name}")
             start = 16 + header_size
-            if header_head != self.header_head or start > end:
-                raise malformed(header_head, header_size)
+            if header_head != self.header_head:
+                raise missing(header_head).within(self.header.__name__)
+            if start > end:
+                raise malformed(header_head, header_size).within(self.header.__name__)
             last, header, read = self.last
             if buffer[16:start] != last:
                 header, read = self._read_header(buffer, start)
@@ -316,8 +319,10 @@ class _MessageCodec:
 
 def _version(buffer: bytes, stop: int) -> ProtocolVersion:
     head, size, _, _ = unpack_head(buffer, 16)
-    if head != _VERSION_HEAD or size != 32 or 24 + size > stop:
-        raise ProtocolError("missing", path=("ProtocolVersion",))
+    if head != _VERSION_HEAD:
+        raise missing(head if stop > 16 else 0).within("ProtocolVersion")
+    if size != 32 or 24 + size > stop:
+        raise malformed(head, size).within("ProtocolVersion")
     try:
         version: ProtocolVersion = decoder(ProtocolVersion, SUPPORTED[0])(buffer, 24, 56)
     except ProtocolError as error:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 from protocol.enums import since
+from protocol.errors import ProtocolError
 from protocol.schema import ANY, Choice, Chosen, Field, Formed, Kind, Leaf, Nested, Table, kind_of, table_of
 from protocol.source import Source, form_of
 from protocol.ttlv import ItemType
 from protocol.versions import ProtocolVersion
-from protocol.wire import PADDING, STRUCTURE, ByKey, Masks, Members, Reader, read_version
+from protocol.wire import PADDING, STRUCTURE, ByKey, Fields, Masks, Members, Reader, misfit, read_version, surplus
 
 RECURRING: Final = 128
 """How many different values of a recurring structure are remembered per version, those last read."""
@@ -48,12 +49,11 @@ def _recurring_reader(cls: type, version: ProtocolVersion) -> Callable[[bytes], 
 
 
 def item_reader(hint: Any, tag: int, version: ProtocolVersion) -> Reader:
-    """`read(buffer, start, stop, *unpack_head(buffer, start))` of one whole item, padding included.
+    """`read(buffer, start, stop, *unpack_head(buffer, start))` of one attribute's value, padding included.
 
     `hint` is a type as fields have it.
     """
-    source = Source(object, version, Table(tag, ()))
-    return _reader(source, tag, kind_of(hint))
+    return _reader(Source(object, version, Table(tag, ())), tag, kind_of(hint), partial(misfit, tag))
 
 
 _NEXT = "if pos < end: tt, n, v, p = unpack(buf, pos)"
@@ -93,6 +93,8 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Reader:
     source.put(f"def read(buf, pos, end{', given' if table.given else ''}):")
     source.depth = 1
     rows = [row for row in table.fields if row.gate.covers(version)]
+    fields = Fields((tag for row in rows for tag in _tags(source, row)), version)
+    source.names["missing"], source.names["surplus"] = fields.missing, fields.surplus
     source.put("o = new(cls)", *_defaults([row for row in table.fields if row not in rows]), "tt = 0", "try:")
     source.depth = 2
     source.put(*_next(rows))
@@ -159,12 +161,17 @@ def _read_field(source: Source, row: Field, later: Sequence[Field]) -> None:
         source.put(f"else: o.{row.name} = {row.default!r}")
 
 
-def _tag(source: Source, row: Field) -> int:
-    """What the field is called in an error: some forms have one tag of their own in this version; 0 for the others."""
+def _tags(source: Source, row: Field) -> set[int]:
+    """What the field begins with in this version: some forms have tags of their own."""
     if row.tag or not isinstance(row.kind, Formed):
-        return row.tag
-    heads = form_of(source, row.kind).heads
-    return heads[0] >> 8 if len(heads) == 1 else 0
+        return {row.tag}
+    return {head >> 8 for head in form_of(source, row.kind).heads}
+
+
+def _tag(source: Source, row: Field) -> int:
+    """What the field is called in an error; 0 where that is not one name."""
+    tags = _tags(source, row)
+    return tags.pop() if len(tags) == 1 else 0
 
 
 def _branches(source: Source, tag: int, kind: Kind) -> list[tuple[str, tuple[str, ...], str]]:
@@ -222,9 +229,11 @@ def _payload_head(source: Source, kind: Chosen) -> int:
     return heads.pop()[0] if len(heads) == 1 else 0
 
 
-def _reader(source: Source, tag: int, kind: Kind) -> Reader:
-    """A function that reads one whole item whose head is unpacked, for an entry of a ChosenBy table."""
+def _reader(source: Source, tag: int, kind: Kind, wrong: Callable[[int], ProtocolError] = surplus) -> Reader:
+    """A function that reads one whole item whose head is unpacked, for an entry of a ChosenBy table; `wrong` is said
+    of any other head."""
     inner = Source(source.cls, source.version, source.table)
+    inner.names["surplus"] = wrong
     inner.put("def read(buf, pos, end, tt, n, v, p, o=None, given=None):")
     inner.depth = 1
     for condition, lines, expression in _branches(inner, tag, kind):

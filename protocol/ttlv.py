@@ -15,7 +15,7 @@ from protocol.errors import ProtocolError
 from protocol.names import XML_NAMES
 
 __all__ = ["MAX_DEPTH", "RANGES", "VALUE_TYPES", "Item", "ItemType", "Value"]
-__all__ += ["check", "decode", "encode", "encode_big_integer", "name_of"]
+__all__ += ["check", "decode", "encode", "encode_big_integer", "name_of", "spelled"]
 
 MAX_DEPTH: Final = 32  # structures within structures; the deepest message of the specification has about 12
 
@@ -139,6 +139,11 @@ def _encode(item: Item, write: Callable[[bytes], object]) -> int:
     return 8 + len(body)
 
 
+def spelled(item_type: ItemType) -> str:
+    """An item type as the specification writes it."""
+    return item_type.name.replace("_", " ").title() if item_type.known else f"item of type {item_type:d}"
+
+
 def decode(data: bytes) -> Item:
     """The item that `data` is, from the first byte to the last.
 
@@ -192,7 +197,7 @@ def _decode_value(data: bytes, at: int, length: int, item_type: ItemType) -> Val
     if item_type in _FIXED:
         layout, wanted = _FIXED[item_type]
         if length != wanted:
-            raise ProtocolError(f"{item_type.name} of {length} bytes instead of {wanted}")
+            raise ProtocolError(f"{spelled(item_type)} of {length} bytes instead of {wanted}")
         value: int = layout.unpack_from(data, at)[0]
         return value
     body = data[at : at + length]
@@ -208,5 +213,5 @@ def _decode_value(data: bytes, at: int, length: int, item_type: ItemType) -> Val
             raise ProtocolError("Boolean is neither 0 nor 1 in 8 bytes")
         return body[7] == 1
     if length == 0 or length % 8:
-        raise ProtocolError(f"BIG_INTEGER of {length} bytes is not a multiple of 8")
+        raise ProtocolError(f"{spelled(item_type)} of {length} bytes instead of a positive multiple of 8")
     return int.from_bytes(body, "big", signed=True)  # leading sign blocks are legal, and dropped

@@ -14,7 +14,7 @@ from protocol.enums import BY_XML_NAME, ENUMERATIONS, MASKS, XML_NAMES, Enumerat
 from protocol.errors import ProtocolError
 from protocol.names import TAG_BY_XML_NAME, TAG_ENUMERATION, Tag
 from protocol.names import XML_NAMES as TAG_NAMES
-from protocol.ttlv import RANGES, Item, ItemType
+from protocol.ttlv import RANGES, Item, ItemType, spelled
 
 MAX_TEXT: Final = 64 * 1024 * 1024  # characters of one message; the caller's own limit is usually far lower
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -136,7 +136,7 @@ def in_range(number: int, item_type: ItemType) -> int:
     """The number, if items of this type can carry it. ProtocolError otherwise."""
     low, high = RANGES.get(item_type, (number, number))
     if not low <= number <= high:
-        raise ProtocolError(f"number out of the range of {item_type.name}")
+        raise ProtocolError(f"number out of the range of {spelled(item_type)}")
     return number
 
 

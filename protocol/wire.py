@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
-from protocol.enums import ResultReason, since
+from protocol.enums import Enumeration, ResultReason, since
 from protocol.errors import ProtocolError
 from protocol.names import XML_NAMES, Tag
-from protocol.ttlv import Item, ItemType, encode_big_integer
+from protocol.ttlv import Item, ItemType, encode_big_integer, spelled
 from protocol.ttlv import decode as decode_item
 from protocol.ttlv import encode as encode_item
-from protocol.versions import ProtocolVersion
+from protocol.versions import V2_0, ProtocolVersion
 
 PADDING: Final = bytes(16)
 """What a buffer to be read carries behind its last byte, so that one unpack may reach past it."""
@@ -48,30 +48,68 @@ def malformed(head: int, size: int) -> ProtocolError:
 
 def missing(head: int) -> ProtocolError:
     """A required field is not where it belongs; `head` is what is there, 0 for the end of the structure."""
-    text = f"missing, in its place is {_type_name(head)} {name_of(head >> 8)}" if head else "missing"
-    return ProtocolError(text, reason=ResultReason.INVALID_FIELD)
+    return ProtocolError(f"missing, in its place is {_type_name(head)} {name_of(head >> 8)}" if head else "missing")
 
 
 def surplus(head: int) -> ProtocolError:
-    if not head:
-        return ProtocolError("a length does not match what it holds")
-    return ProtocolError(f"unexpected {_type_name(head)} here", reason=ResultReason.INVALID_FIELD)
+    return ProtocolError(f"unexpected {_type_name(head)} here" if head else "a length does not match what it holds")
+
+
+class Fields:
+    """What is said of an item that is not the field of a structure which belongs there.
+
+    A field of the structure, given twice, out of order or in another item type, is an Invalid Message, as is a missing
+    one; what is no field of it in this version is an Invalid Field (KMIP 1.4 §11.1), and a tag that 2.x does not know
+    an Unknown Tag (2.1 §11.46).
+    """
+
+    def __init__(self, tags: Iterable[int], version: ProtocolVersion) -> None:
+        self.tags, self.version = frozenset(tags), version
+
+    def missing(self, head: int) -> ProtocolError:
+        return self._judged(missing(head), head)
+
+    def surplus(self, head: int) -> ProtocolError:
+        return self._judged(surplus(head), head)
+
+    def _judged(self, error: ProtocolError, head: int) -> ProtocolError:
+        tag = head >> 8
+        if head and tag not in self.tags:
+            known = tag in XML_NAMES or self.version < V2_0
+            error.reason = ResultReason.INVALID_FIELD if known else ResultReason.UNKNOWN_TAG
+        return error
+
+
+def misfit(tag: int, head: int) -> ProtocolError:
+    """Where the value of an attribute belongs is one of another item type, or something else."""
+    error = surplus(head)
+    if head >> 8 == tag:
+        # KMIP 1.4 §11 has "Incorrect attribute value(s) specified" apart from what does not parse.
+        error.reason = ResultReason.INVALID_ATTRIBUTE_VALUE
+    return error
 
 
 def undecided(key: object) -> ProtocolError:
-    return ProtocolError(f"no form is known for {key!r}", reason=ResultReason.INVALID_FIELD)
+    known = not isinstance(key, Enumeration) or key.known
+    reason = ResultReason.INVALID_FIELD if known else ResultReason.UNKNOWN_ENUMERATION
+    return ProtocolError(f"no form is known for {_value(key)}", reason=reason)
 
 
 def unwritable(cls: type, name: str, value: object) -> ProtocolError:
     if value is None:
         return ProtocolError("missing", path=(cls.__name__, name), reason=ResultReason.INVALID_FIELD)
-    what = f"this version has no {value!r}" if isinstance(value, IntEnum) else f"no {type(value).__name__} here"
+    what = f"this version has no {_value(value)}" if isinstance(value, IntEnum) else f"no {_value(value)} here"
     return NotInVersion(what, path=(cls.__name__, name), reason=ResultReason.INVALID_FIELD)
 
 
 def _type_name(head: int) -> str:
-    item_type = ItemType(head & 255)
-    return item_type.name.replace("_", " ").title() if item_type.known else f"item of type {head & 255}"
+    return spelled(ItemType(head & 255))
+
+
+def _value(value: object) -> str:
+    """Of an enumeration its class and name, of all else the class alone: a value may be a secret."""
+    name = type(value).__name__
+    return f"{name} {value.name}" if isinstance(value, IntEnum) else name
 
 
 def big_integer(head: int, value: int) -> bytes:

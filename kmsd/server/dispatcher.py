@@ -121,7 +121,7 @@ class Dispatcher:
             # Answered in the nearest version that we speak, with the reason of that version.
             version = V1_4 if version.major < V2_0.major else V2_1
             reason = ResultReason.UNSUPPORTED_PROTOCOL_VERSION
-        item = failure(None, None, for_version(reason, None, version), error.message)
+        item = failure(None, None, for_version(reason, None, version), str(error))
         await self._note(peer.origin(peer.next_request()), MESSAGE, item)
         return encode_plain(version, None, [item], int(self._services.clock()), None)
 

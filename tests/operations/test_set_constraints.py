@@ -119,11 +119,21 @@ async def test_within_an_undone_batch_they_count_and_are_undone(admin: Caller) -
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "reason"),
     [
-        (constraint(Attribute("Cryptographic Length", Item(Tag.CRYPTOGRAPHIC_LENGTH, ItemType.TEXT_STRING, "256"))),),
-        tuple(constraint(length(256), groups=("x" * 1000,)) for _ in range(70)),
+        # KMIP 2.1 §11.46: an Invalid Field is "(other than an attribute value)".
+        (
+            (
+                constraint(
+                    Attribute("Cryptographic Length", Item(Tag.CRYPTOGRAPHIC_LENGTH, ItemType.TEXT_STRING, "256"))
+                ),
+            ),
+            ResultReason.INVALID_ATTRIBUTE_VALUE,
+        ),
+        (tuple(constraint(length(256), groups=("x" * 1000,)) for _ in range(70)), ResultReason.INVALID_FIELD),
     ],
 )
-async def test_what_is_no_constraint_is_refused(admin: Caller, wrong: tuple[Constraint, ...]) -> None:
-    assert await admin.refused(set_(*wrong)) == ResultReason.INVALID_FIELD
+async def test_what_is_no_constraint_is_refused(
+    admin: Caller, wrong: tuple[Constraint, ...], reason: ResultReason
+) -> None:
+    assert await admin.refused(set_(*wrong)) == reason
