@@ -6,12 +6,13 @@ The table of attributes is protocol.attributes.ATTRIBUTES; the rules around it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from kmsd.domain import lifecycle, quantum
+from kmsd.domain.attribute_values import CHECKS
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import AttributeSet, ManagedObject, ProtectionLevel, single
 from protocol.attributes import ATTRIBUTES, CUSTOM, Attribute, AttributeReference, AttributeSpec, spec_of
@@ -45,7 +46,6 @@ _FIXED_BY_CMK = frozenset(
     }
 )
 """What the CMK says of its versions, and no client of one."""
-_ALIAS_PREFIX = "alias/"
 
 
 def _is_posing(attribute: Attribute | AttributeReference) -> bool:
@@ -121,32 +121,14 @@ def _read_only(attribute: Attribute | AttributeReference) -> KmsError:
     return KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{attribute.name} is the server's to set")
 
 
-def _check_name(attribute: Attribute) -> None:
-    if attribute.value.name_value.startswith(_ALIAS_PREFIX):
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, "names that begin with alias/ are aliases of CMKs")
-
-
-def _check_length(attribute: Attribute) -> None:
-    # An Integer on the wire has a sign.
-    if attribute.value < 0:
-        raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{attribute.name} is negative")
-
-
-_CHECKS: Mapping[str, Callable[[Attribute], None]] = {
-    "Name": _check_name,
-    "Cryptographic Length": _check_length,
-    "Certificate Length": _check_length,
-}
-
-
 def _check_value(attribute: Attribute, spec: AttributeSpec | None, object_type: ObjectType) -> None:
     if spec is None:
         return
     name = spec.name
     if isinstance(attribute.value, Item):
         raise KmsError(ResultReason.INVALID_ATTRIBUTE_VALUE, f"{name}: the value has the wrong type")
-    if name in _CHECKS:
-        _CHECKS[name](attribute)
+    if name in CHECKS:
+        CHECKS[name](attribute)
     if name not in _applicable(object_type):
         raise KmsError(ResultReason.UNSUPPORTED_ATTRIBUTE, f"{name} does not apply to {_name(object_type)} objects")
 
@@ -290,7 +272,7 @@ def add(key: ManagedObject, attribute: Attribute, now: int) -> ManagedObject:
     if attribute.value in key.attributes.values(attribute.key):
         if attribute.name == "Name":
             raise KmsError(ResultReason.NON_UNIQUE_NAME_ATTRIBUTE, "the name is in use, by this object")
-        raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{attribute.key} has this value already")
+        raise KmsError(ResultReason.ATTRIBUTE_SINGLE_VALUED, f"{attribute.name} has this value already")
     return _applied(key, key.attributes.add(attribute), now)
 
 
@@ -318,7 +300,7 @@ def modify(key: ManagedObject, attribute: Attribute, current: Attribute | None, 
     _guard_hsm(key, attribute)
     present = key.attributes.all(attribute.key)
     if not present:
-        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{attribute.key} has no value yet")
+        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{attribute.name} has no value yet")
     position = _position(present, attribute.index, current)
     changed = list(present)
     changed[position] = replace(present[position], value=_initial(attribute))
@@ -348,7 +330,7 @@ def delete(
         raise KmsError(ResultReason.ATTRIBUTE_READ_ONLY, f"{spec.name} may not be deleted")
     present = key.attributes.all(reference.key)
     if not present:
-        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{reference.key} has no value")
+        raise KmsError(ResultReason.ATTRIBUTE_NOT_FOUND, f"{reference.name} has no value")
     if index is None and current is None:
         if len(present) > 1 and key is not None:
             # 2.x: a reference stands for every instance; 1.x: an omitted index is 0 (KMIP 1.4 §2.1.1).

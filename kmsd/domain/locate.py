@@ -231,7 +231,7 @@ def _present(key: str) -> Between:
 def _dates(key: str, wanted: list[Attribute]) -> Condition:
     """One date: equal. Two: between, limits included. The largest date is the same as an undefined one."""
     if len(wanted) > 2:
-        raise invalid_field(f"more than two values of {key}")
+        raise invalid_field(f"more than two values of {wanted[0].name}")
     values = []
     path = ""
     for attribute in wanted:
