@@ -74,7 +74,12 @@ class TwoForms(WireForm):
 
 @dataclass(frozen=True, slots=True)
 class AttributeList(WireForm):
-    """1.x: repeated Attribute in place; 2.x: one Attributes structure."""
+    """1.x: repeated Attribute in place; 2.x: one Attributes structure, which may be empty.
+
+    Without the default None, 2.x requires it; `lenient`: one that a client leaves out is read as an empty one.
+    """
+
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import IntEnum, IntFlag
 from functools import cache, lru_cache, partial
 from typing import Any, Final
 
 from protocol.enums import since
 from protocol.errors import ProtocolError
-from protocol.schema import ANY, Choice, Chosen, Field, Formed, Kind, Leaf, Nested, Table, kind_of, table_of
+from protocol.schema import (
+    ANY,
+    AttributeList,
+    Choice,
+    Chosen,
+    Field,
+    Formed,
+    Kind,
+    Leaf,
+    Nested,
+    Table,
+    kind_of,
+    table_of,
+)
 from protocol.source import Source, form_of
 from protocol.ttlv import ItemType
 from protocol.versions import ProtocolVersion
@@ -92,10 +106,12 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Reader:
     source.names["cls"] = cls
     source.put(f"def read(buf, pos, end{', given' if table.given else ''}):")
     source.depth = 1
-    rows = [row for row in table.fields if row.gate.covers(version)]
+    rows = [_as_read(source, row) for row in table.fields if row.gate.covers(version)]
     fields = Fields((tag for row in rows for tag in _tags(source, row)), version)
     source.names["missing"], source.names["surplus"] = fields.missing, fields.surplus
-    source.put("o = new(cls)", *_defaults([row for row in table.fields if row not in rows]), "tt = 0", "try:")
+    source.put(
+        "o = new(cls)", *_defaults([row for row in table.fields if not row.gate.covers(version)]), "tt = 0", "try:"
+    )
     source.depth = 2
     source.put(*_next(rows))
     for number, row in enumerate(rows):
@@ -105,6 +121,14 @@ def _compile(cls: type, table: Table, version: ProtocolVersion) -> Reader:
     _read_errors(source)
     source.put("return o")
     return source.function("read")  # type: ignore[no-any-return]
+
+
+def _as_read(source: Source, row: Field) -> Field:
+    """The field as it is in this version: 1.x has as many attributes as there are, 2.x one structure of them."""
+    kind = row.kind
+    if not isinstance(kind, Formed) or not isinstance(kind.marker, AttributeList) or form_of(source, kind).many:
+        return row
+    return row if row.default is None or kind.marker.lenient else replace(row, required=True)
 
 
 def _defaults(rows: Sequence[Field]) -> list[str]:

@@ -15,7 +15,8 @@ class LocateRequest:
     offset_items: Annotated[int | None, Since(1, 3)] = None
     storage_status_mask: StorageStatusMask | None = None
     object_group_member: Annotated[ObjectGroupMember | None, Since(1, 1)] = None
-    attributes: Annotated[tuple[Attribute, ...], AttributeList()] = ()
+    # 2.1 requires Attributes, "MAY be empty"; there are clients that leave out what would be.
+    attributes: Annotated[tuple[Attribute, ...], AttributeList(lenient=True)] = ()
 
 
 @structure

@@ -32,6 +32,7 @@ from tests.operations import requests
 from tests.operations.conftest import Server, tenant_settings
 from tests.operations.own_objects import objects
 from tests.operations.test_certify import AUTHORITY
+from tests.protocol.items import may_be_written_otherwise
 
 FRAME_SIZE = 1 << 20
 
@@ -59,8 +60,7 @@ def decode_anything(data: bytes) -> None:
             continue
         repr(message)
         again = write(message)
-        # A Big Integer may come with more sign bytes than it needs: those are not written back.
-        assert again == data or read(again) == message
+        assert again == data or (may_be_written_otherwise(data, message) and read(again) == message)
 
 
 _CODECS: tuple[tuple[Callable[[bytes], Any], Callable[[Any], bytes]], ...] = (

@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from protocol.names import XML_NAMES, Tag
+from protocol.operations.locate import LocateRequest
 from protocol.ttlv import RANGES, Item, ItemType
+from protocol.versions import V2_0
 from tests.shared import SHARED
 
 # Names of values depend on the tag, so most trees have tags of the specification.
@@ -56,6 +58,16 @@ ITEMS = st.recursive(
     lambda inner: st.builds(Item, TAGS, st.just(ItemType.STRUCTURE), st.lists(inner, max_size=5).map(tuple)),
     max_leaves=20,
 )
+
+
+def may_be_written_otherwise(data: bytes, message: Any) -> bool:
+    """Whether the bytes of a message that was read may differ from those that it is written in: a Big Integer may
+    come with more sign bytes than it needs, and a Locate of 2.x without the Attributes that it must have."""
+    heads = ((data[at + 3], int.from_bytes(data[at + 4 : at + 8], "big")) for at in range(0, len(data) - 8, 8))
+    if any(item_type == ItemType.BIG_INTEGER and size > 8 for item_type, size in heads):
+        return True
+    payloads = [item.payload for item in message.batch_items] if message.header.protocol_version >= V2_0 else []
+    return any(isinstance(payload, LocateRequest) and not payload.attributes for payload in payloads)
 
 
 def wire_messages() -> list[tuple[str, bytes]]:

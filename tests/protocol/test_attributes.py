@@ -19,6 +19,8 @@ from protocol.compiler import decode, encode
 from protocol.enums import CryptographicAlgorithm, NameType, State
 from protocol.errors import ProtocolError
 from protocol.names import Tag
+from protocol.operations.get_attributes import GetAttributesResponse
+from protocol.operations.locate import LocateRequest
 from protocol.schema import AttributeList, References, SingleAttribute, TwoForms, WireForm, structure
 from protocol.structures import Name
 from protocol.ttlv import Item, ItemType
@@ -367,3 +369,25 @@ def test_a_marker_of_another_type_is_a_type_error(cls: Any, marker: WireForm) ->
         cls.__wire_form__(marker, V1_4)
     with pytest.raises(TypeError, match="cannot be written as"):
         Template.__wire_form__(marker, V2_1)
+
+
+def test_2_x_requires_the_structure_that_the_attributes_are_in_and_1_x_has_none() -> None:
+    # KMIP 2.1 §6.1.20: Attributes, "Yes"; 1.4 §4.12: "If no requested attributes exist, then the response SHALL
+    # consist only of the Unique Identifier."
+    one = encode_item(nested(Tag.RESPONSE_PAYLOAD, Item(Tag.UNIQUE_IDENTIFIER, ItemType.TEXT_STRING, "1")))
+    assert encode(GetAttributesResponse(unique_identifier="1"), V1_4) == one
+    assert decode(GetAttributesResponse, one, V1_4).attributes == ()
+    with pytest.raises(ProtocolError, match=r"^ResponsePayload.Attributes: missing"):
+        decode(GetAttributesResponse, one, V2_1)
+    assert tree(encode(GetAttributesResponse(unique_identifier="1"), V2_1)) == (
+        Tag.RESPONSE_PAYLOAD,
+        ((Tag.UNIQUE_IDENTIFIER, "1"), (Tag.ATTRIBUTES, ())),
+    )
+    with pytest.raises(ProtocolError, match=r"^RequestPayload.Attributes: missing"):
+        decode(InList, encode_item(nested(Tag.REQUEST_PAYLOAD)), V2_1)
+
+
+def test_a_locate_of_2_x_may_leave_out_what_would_be_empty() -> None:
+    data = encode_item(nested(Tag.REQUEST_PAYLOAD))
+    assert decode(LocateRequest, data, V2_1) == LocateRequest()
+    assert tree(encode(LocateRequest(), V2_1)) == (Tag.REQUEST_PAYLOAD, ((Tag.ATTRIBUTES, ()),))

@@ -20,6 +20,7 @@ from protocol.operations import OPERATIONS
 from protocol.schema import Chosen, table_of
 from protocol.versions import ProtocolVersion
 from tests.protocol import oasis, strategies
+from tests.protocol.items import may_be_written_otherwise
 from tests.shared import SHARED
 
 MUTATIONS = int(os.environ.get("KMSD_FUZZ", "20000"))
@@ -137,6 +138,5 @@ def test_an_injured_message_is_refused_or_means_what_it_says() -> None:
             continue
         accepted += 1
         again = write(message)
-        # A Big Integer may come with more sign bytes than it needs: those are not written back.
-        assert again == injured or read(again) == message
+        assert again == injured or (may_be_written_otherwise(injured, message) and read(again) == message)
     assert 0 < accepted < MUTATIONS
