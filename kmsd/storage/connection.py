@@ -17,6 +17,11 @@ LARGEST_LOG = 64 << 20
 """Bytes to which the write-ahead log is cut when it starts anew."""
 CACHE_KIB = 1000
 """Of pages, per connection: half of what SQLite takes. Creates among 10,000 objects are as fast with a quarter."""
+# sqlite3 looks for an adapter of each value of these types, which need none, and in vain: two attributes that are not
+# there, 0.3 us. One that it finds is quicker.
+sqlite3.register_adapter(type(None), lambda none: none)
+sqlite3.register_adapter(bytes, bytes)
+
 _FIRST_PAUSE = 0.0002
 _LONGEST_PAUSE = 0.002
 
