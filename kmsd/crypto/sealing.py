@@ -53,12 +53,11 @@ def new_data_key() -> bytes:
     return os.urandom(DATA_KEY_SIZE)
 
 
-@lru_cache(maxsize=_KEPT_CIPHERS)
 def associated_data(reference: KeyReference, format_: KeyFormatType | None) -> bytes:
     """What a blob is bound to: the same for no two objects, nor for one object read with other attributes.
 
     The texts are prefixed by their length, the numbers have a fixed width: no two values give the same bytes.
-    An absent algorithm or format is 0, which KMIP gives to none. Kept, since it is no secret and the same each time.
+    An absent algorithm or format is 0, which KMIP gives to none.
     """
     tenant = reference.tenant.encode()
     uid = reference.uid.encode()
@@ -94,7 +93,7 @@ class Sealer:
     def __init__(self, data_keys: Mapping[str, bytes] | None = None) -> None:
         self._data_keys: dict[str, bytes] = {}
         # Keys that are in use are opened again and again; deriving takes as long as all else.
-        self._kept = lru_cache(maxsize=_KEPT_CIPHERS)(self._derive)
+        self._kept = lru_cache(maxsize=_KEPT_CIPHERS)(self._opening)
         for tenant, data_key in (data_keys or {}).items():
             self.add_tenant(tenant, data_key)
 
@@ -125,9 +124,9 @@ class Sealer:
         one."""
         if len(blob) < OVERHEAD or not blob.startswith(_VERSION):
             raise SealError("the sealed material has an unknown form")
-        cipher = self._kept(reference.tenant, blob[_SALT_PLACE])
+        cipher, bound = self._kept(reference, format_, blob[_SALT_PLACE])
         try:
-            return cipher.decrypt(blob[_NONCE_PLACE], blob[_SEALED_PLACE], associated_data(reference, format_))
+            return cipher.decrypt(blob[_NONCE_PLACE], blob[_SEALED_PLACE], bound)
         except InvalidTag:
             raise SealError("the sealed material does not open") from None
 
@@ -139,6 +138,9 @@ class Sealer:
         context = HMAC(HKDFExpand(_HASH, 32, _FINGERPRINT).derive(self._data_key(tenant)), _HASH)
         context.update(data)
         return context.finalize()
+
+    def _opening(self, reference: KeyReference, format_: KeyFormatType | None, salt: bytes) -> tuple[AESGCM, bytes]:
+        return self._derive(reference.tenant, salt), associated_data(reference, format_)
 
     def _derive(self, tenant: str, salt: bytes) -> AESGCM:
         return AESGCM(HKDFExpand(_HASH, 32, _INFO + salt).derive(self._data_key(tenant)))
