@@ -7,6 +7,7 @@ UnsupportedError what is not offered.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -95,7 +96,8 @@ _AUTHENTICATION: dict[Mode, Authentication] = {
 }
 
 
-class CipherScheme(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CipherScheme:
     """Symmetric encryption: what to do with data, IV and tag."""
 
     mode: Mode

@@ -47,7 +47,8 @@ class NewKey(NamedTuple):
     """SHA-256 of the plaintext in its default Key Format Type; None where the plaintext never left the HSM."""
 
 
-class Encrypted(NamedTuple):
+@dataclass(slots=True)
+class Encrypted:
     """What Encrypt gives: `iv` only where the provider chose it, `tag` only for authenticated encryption."""
 
     data: bytes

@@ -6,9 +6,9 @@ KMIP 1.4 §3.22 (State), §3.19 (Cryptographic Usage Mask), §3.25-3.27 (dates),
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kmsd.domain.errors import KmsError, wrong_state
 from kmsd.domain.objects import ManagedObject, Material
@@ -59,19 +59,20 @@ _STATES: dict[Purpose, frozenset[State | None]] = {
 }
 
 
-class KeyUse(NamedTuple):
-    """A permit to use one key for one purpose with these parameters."""
+@dataclass(slots=True)
+class KeyUse:
+    """A permit to use one key for one purpose with these parameters; not frozen, which would double what it costs."""
 
-    tenant: str
-    uid: str
-    object_type: ObjectType
-    purpose: Purpose
-    algorithm: CryptographicAlgorithm | None
-    length: int
-    curve: RecommendedCurve | None
-    parameters: CryptographicParameters
-    material: Material
-    legacy: bool = False
+    tenant: Final[str]
+    uid: Final[str]
+    object_type: Final[ObjectType]
+    purpose: Final[Purpose]
+    algorithm: Final[CryptographicAlgorithm | None]
+    length: Final[int]
+    curve: Final[RecommendedCurve | None]
+    parameters: Final[CryptographicParameters]
+    material: Final[Material]
+    legacy: Final[bool] = False
     """Whether the tenant lets an algorithm encrypt that by now only decrypts."""
 
 

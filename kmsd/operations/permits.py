@@ -6,7 +6,8 @@ takes (kmsd.operations.using).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kmsd.domain.cmk import cmk_of
 from kmsd.domain.objects import ManagedObject
@@ -25,7 +26,8 @@ LONGEST_SOURCE = 64
 _Place = tuple[str, str, Purpose]
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Known:
     """The use of an object for a purpose that was permitted last, and the CMK that the key is a version of."""
 
     version: int

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 import trio
@@ -36,7 +37,8 @@ _Peer = TypeVar("_Peer")
 _Asker = TypeVar("_Asker")
 
 
-class Answer(NamedTuple):
+@dataclass(slots=True)
+class Answer:
     """A whole response message; with `close`, the last one of its connection."""
 
     data: bytes

@@ -8,6 +8,8 @@ stand-in: a token is played by SM2 in software.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -190,7 +192,7 @@ def test_nothing_is_encrypted_that_the_token_could_not_decrypt(provider: HsmProv
 
 def test_the_material_of_another_object_is_refused(provider: HsmProvider) -> None:
     keys = [pair(provider, Algorithm.SM2, 256, uid=uid)[1] for uid in ("one-sm2", "other-sm2")]
-    swapped = keys[0].use(Purpose.SIGN)._replace(material=keys[1].new.material)
+    swapped = replace(keys[0].use(Purpose.SIGN), material=keys[1].new.material)
     with pytest.raises(SealError):
         provider.sign(swapped, None, bytes(32))
     for key in keys:

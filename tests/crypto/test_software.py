@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -53,7 +55,7 @@ def test_what_is_generated_has_its_length_and_digest(software: SoftwareProvider)
 
 def test_a_blob_put_into_another_objects_place_does_not_open(software: SoftwareProvider) -> None:
     first, second = (generated(software, Algorithm.AES, 256, uid) for uid in ("key-1", "key-2"))
-    swapped = first.use(ENCRYPT, ECB)._replace(material=second.new.material)
+    swapped = replace(first.use(ENCRYPT, ECB), material=second.new.material)
     with pytest.raises(SealError):
         software.encrypt(swapped, bytes(16), None, None)
 
@@ -70,7 +72,7 @@ def test_a_blob_put_into_another_objects_place_does_not_open(software: SoftwareP
 )
 def test_a_blob_does_not_open_with_other_attributes(software: SoftwareProvider, change: dict[str, object]) -> None:
     use = generated(software, Algorithm.AES, 256).use(EXPORT)
-    changed: KeyUse = use._replace(**change)  # type: ignore[arg-type]
+    changed: KeyUse = replace(use, **change)  # type: ignore[arg-type]
     with pytest.raises(SealError):
         software.export(changed)
 
@@ -78,7 +80,7 @@ def test_a_blob_does_not_open_with_other_attributes(software: SoftwareProvider, 
 def test_a_key_that_lives_elsewhere_is_refused(software: SoftwareProvider) -> None:
     use = generated(software, Algorithm.AES, 256).use(ENCRYPT, ECB)
     for kind in ("wrapped", "resident"):
-        elsewhere = use._replace(material=Material(kind, b"blob"))  # type: ignore[arg-type]
+        elsewhere = replace(use, material=Material(kind, b"blob"))  # type: ignore[arg-type]
         with pytest.raises(UnsupportedError):
             software.encrypt(elsewhere, bytes(16), None, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -101,7 +102,7 @@ def makes_sm4(lease: Lease, sm4: vendors.Sm4) -> None:
 
 def is_sm4(lease: Lease, sm4: vendors.Sm4, mode: BlockCipherMode) -> None:
     """The vendor's mechanism gives what SM4 gives."""
-    scheme = checks.CIPHER_SCHEMES[mode]._replace(algorithm=CryptographicAlgorithm.SM4)
+    scheme = replace(checks.CIPHER_SCHEMES[mode], algorithm=CryptographicAlgorithm.SM4)
     iv, key = _IV[: scheme.iv_length], TEST_KEY[:16]
 
     def check(bound: BoundKey) -> None:
