@@ -8,6 +8,6 @@ from protocol.operations.activate import ActivateRequest, ActivateResponse
 
 
 async def handle(ctx: Context, request: ActivateRequest) -> ActivateResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     ctx.save(lifecycle.activate(key, ctx.now))
     return ActivateResponse(unique_identifier=key.uid)

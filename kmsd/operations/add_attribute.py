@@ -8,7 +8,7 @@ from protocol.operations.add_attribute import AddAttributeRequest, AddAttributeR
 
 
 async def handle(ctx: Context, request: AddAttributeRequest) -> AddAttributeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     added = attribute_rules.add(key, request.new_attribute, ctx.now)
     ctx.authorise_names(key.names, added)
     ctx.save(added)

@@ -8,7 +8,7 @@ from protocol.operations.adjust_attribute import AdjustAttributeRequest, AdjustA
 
 
 async def handle(ctx: Context, request: AdjustAttributeRequest) -> AdjustAttributeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     changed = adjusting.adjust(
         key, request.attribute_reference, request.adjustment_type, request.adjustment_value, ctx.now
     )

@@ -8,6 +8,6 @@ from protocol.operations.archive import ArchiveRequest, ArchiveResponse
 
 
 async def handle(ctx: Context, request: ArchiveRequest) -> ArchiveResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     ctx.save(lifecycle.archive(key, ctx.now))
     return ArchiveResponse(unique_identifier=key.uid)

@@ -63,9 +63,9 @@ async def _seal(
     ctx: Context, identifier: Identifier, size: int, source: Callable[[Provider], bytes], context: str | None
 ) -> Sealed:
     entries = blob.parse_context(context)
-    uid = (await ctx.load(identifier)).uid
+    uid = (ctx.load(identifier)).uid
     suite = blob.suite_of(ctx.peek(uid))
-    use = await permitted(ctx, uid, Purpose.ENCRYPT, suite.parameters, size)
+    use = permitted(ctx, uid, Purpose.ENCRYPT, suite.parameters, size)
     ctx.services.encryptions.count(ctx, use)
     aad = blob.additional_data(suite, uid, entries)
     plaintext, encrypted = await ctx.crypto(
@@ -92,12 +92,12 @@ async def decrypt(ctx: Context, data: bytes, context: str | None, expected: Iden
     """
     parts = blob.parse(data)
     entries = blob.parse_context(context)
-    version = await ctx.load(parts.uid)
+    version = ctx.load(parts.uid)
     if expected is not None:
         _check_expected(ctx, expected, version)
     if blob.suite_of(version) != parts.suite:
         raise KmsError(ResultReason.CRYPTOGRAPHIC_FAILURE, "cryptographic failure")
-    use = await permitted(ctx, parts.uid, Purpose.DECRYPT, parts.suite.parameters)
+    use = permitted(ctx, parts.uid, Purpose.DECRYPT, parts.suite.parameters)
     plaintext = await ctx.crypto(
         use.provider,
         use.provider.decrypt,

@@ -58,7 +58,7 @@ async def _wanted(
     # KMIP 2.1 §6.1.6: it is the ID Placeholder only "if omitted and Certificate Request is not present".
     if order is not None and request.unique_identifier is None and ctx.version >= V2_0:
         return None, order
-    public = await ctx.load(request.unique_identifier)
+    public = ctx.load(request.unique_identifier)
     if public.object_type == ObjectType.CERTIFICATE_REQUEST:
         if order is not None:
             raise invalid_field("two certificate requests are given")

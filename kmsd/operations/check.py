@@ -18,7 +18,7 @@ async def handle(ctx: Context, request: CheckRequest) -> CheckResponse:
     The reason does, where it is that of the one attribute: the mandatory profile cases BL-M-2 and BL-M-3 of 2.1 have no
     payload then. Clients of older versions look into that of a refusal, PyKMIP without asking whether there is one.
     """
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     denied = CheckResponse()
     causes: list[tuple[ResultReason, str]] = []
     mask = request.cryptographic_usage_mask

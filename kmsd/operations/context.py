@@ -110,7 +110,7 @@ class Context:
 
     # --- objects ---------------------------------------------------------------------------------------------
 
-    async def load(self, identifier: str | UniqueIdentifier | int | None = None) -> ManagedObject:
+    def load(self, identifier: str | UniqueIdentifier | int | None = None) -> ManagedObject:
         """The object as it is now, if this client may use it for this operation.
 
         None is the ID Placeholder. Raises KmsError: Object Not Found (also for what other tenants own),

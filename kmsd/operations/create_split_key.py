@@ -49,7 +49,7 @@ async def handle(ctx: Context, request: CreateSplitKeyRequest) -> CreateSplitKey
         key = await _new_key(ctx, request)
         inherited = key.attributes
     else:
-        key = await ctx.load(request.unique_identifier)
+        key = ctx.load(request.unique_identifier)
         _check_source(key)
         inherited = key.attributes.set("Link", Link(link_type=LinkType.PARENT_LINK, linked_object_identifier=key.uid))
     permit = addressing.permit(ctx, key, Purpose.EXPORT, CryptographicParameters())

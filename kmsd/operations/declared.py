@@ -162,7 +162,7 @@ async def _make_authority(authority: CertificateAuthority, subject: str, context
     public_uid = rekey.linked(key, LinkType.PUBLIC_KEY_LINK) if key is not None else None
     if key is None or public_uid is None:
         raise KmsError(ResultReason.ITEM_NOT_FOUND, f"the authority has no key {authority.private_key!r}")
-    public = await context.load(public_uid)
+    public = context.load(public_uid)
     order = certification.for_key(await export(context, public), certification.parse_name(subject))
     attributes = (
         _name(authority.certificate),

@@ -18,7 +18,7 @@ async def handle(ctx: Context, request: DecryptRequest) -> DecryptResponse:
         part = await cipher_part(ctx, request, Purpose.DECRYPT)
         return DecryptResponse(unique_identifier=part.use.key.uid, data=part.data, correlation_value=part.correlation)
     data = ctx.resolve_data(request.data)
-    use = await permitted(ctx, request.unique_identifier, Purpose.DECRYPT, request.cryptographic_parameters)
+    use = permitted(ctx, request.unique_identifier, Purpose.DECRYPT, request.cryptographic_parameters)
     tag = request.authenticated_encryption_tag
     if ctx.version < V1_4 and use.permit.parameters.block_cipher_mode in AUTHENTICATED:
         # Authenticated Encryption Tag is a field since 1.4; before, the tag follows the ciphertext.

@@ -12,7 +12,7 @@ from protocol.versions import V2_0
 
 
 async def handle(ctx: Context, request: DeleteAttributeRequest) -> DeleteAttributeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     reference, current = request.attribute_reference, request.current_attribute
     if current is not None:
         reference = AttributeReference(current.name, current.vendor)

@@ -54,7 +54,7 @@ async def handle(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyResponse:
     check_quota(ctx, 1)
     new = _begin(ctx, request)
     uses = [
-        await permitted(
+        permitted(
             ctx,
             base.uid,
             Purpose.DERIVE,
@@ -68,7 +68,7 @@ async def handle(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyResponse:
     for base in bases:
         new = rekey.link(new, LinkType.DERIVATION_BASE_OBJECT_LINK, base.uid)
         # Loaded again: what was charged to its Usage Limits stays.
-        ctx.save(rekey.link(await ctx.load(base.uid), LinkType.DERIVED_KEY_LINK, new.uid))
+        ctx.save(rekey.link(ctx.load(base.uid), LinkType.DERIVED_KEY_LINK, new.uid))
     ctx.save(new)
     ctx.give(new.uid)
     return DeriveKeyResponse(unique_identifier=new.uid)
@@ -79,7 +79,7 @@ async def _bases(ctx: Context, request: DeriveKeyRequest) -> list[ManagedObject]
     # KMIP 1.4 §4.6: "the current value of the ID Placeholder SHALL NOT be used".
     if UniqueIdentifier.ID_PLACEHOLDER in [uid for uid in uids if isinstance(uid, UniqueIdentifier)]:
         raise KmsError(ResultReason.INVALID_MESSAGE, "the objects to derive from are named by their identifiers")
-    bases = [await ctx.load(uid) for uid in uids]
+    bases = [ctx.load(uid) for uid in uids]
     if len({base.uid for base in bases}) != len(bases):
         raise invalid_field("an object is named twice")
     return bases

@@ -13,7 +13,7 @@ from protocol.operations.destroy import DestroyRequest, DestroyResponse
 
 
 async def handle(ctx: Context, request: DestroyRequest) -> DestroyResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     cmk = cmk_of(key)
     if cmk is not None:
         _schedule(ctx, cmk)

@@ -15,7 +15,7 @@ async def handle(ctx: Context, request: EncryptRequest) -> EncryptResponse:
         return await _part(ctx, request)
     data = ctx.resolve_data(request.data)
     size = len(data)
-    key, permit, provider = use = await permitted(
+    key, permit, provider = use = permitted(
         ctx, request.unique_identifier, Purpose.ENCRYPT, request.cryptographic_parameters, size
     )
     ctx.services.encryptions.count(ctx, use)

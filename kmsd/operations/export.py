@@ -15,7 +15,7 @@ from protocol.operations.export import ExportRequest, ExportResponse
 async def handle(ctx: Context, request: ExportRequest) -> ExportResponse:
     """Of a destroyed object only the attributes and the empty Key Block: "the key material ... SHALL not be
     returned". The attributes are those before this request."""
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     if lifecycle.is_destroyed(key):
         if key.object_type == ObjectType.TEMPLATE or OBJECT_CLASSES[key.object_type] in shells.VALUE_FIELDS:
             raise KmsError(ResultReason.OBJECT_DESTROYED, "the object is destroyed, and has nothing but a value")

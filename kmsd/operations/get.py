@@ -28,7 +28,7 @@ SECRETS = frozenset(ObjectType) - {
 
 
 async def handle(ctx: Context, request: GetRequest) -> GetResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     wire = await served(ctx, key, request)
     return GetResponse(object_type=key.object_type, unique_identifier=key.uid, managed_object=wire)
 

@@ -10,7 +10,7 @@ from protocol.operations.get_attribute_list import GetAttributeListRequest, GetA
 
 
 async def handle(ctx: Context, request: GetAttributeListRequest) -> GetAttributeListResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     shown = shown_attributes.visible(key, ctx.version, cmk_attributes.of(ctx, key))
     references = dict.fromkeys(AttributeReference(attribute.name, attribute.vendor) for attribute in shown)
     return GetAttributeListResponse(unique_identifier=key.uid, attribute_references=tuple(references))

@@ -9,7 +9,7 @@ from protocol.operations.get_attributes import GetAttributesRequest, GetAttribut
 
 
 async def handle(ctx: Context, request: GetAttributesRequest) -> GetAttributesResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     more = cmk_attributes.of(ctx, key)
     attributes = shown_attributes.chosen(key, request.attribute_references, ctx.version, more)
     return GetAttributesResponse(unique_identifier=key.uid, attributes=tuple(attributes))

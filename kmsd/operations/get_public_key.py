@@ -18,7 +18,7 @@ from protocol.structures import CryptographicParameters
 
 
 async def handle(ctx: Context, request: GetPublicKeyRequest) -> GetPublicKeyResponse:
-    public = await _public_half(ctx, await ctx.load(request.unique_identifier))
+    public = await _public_half(ctx, ctx.load(request.unique_identifier))
     permit = addressing.permit(ctx, public, Purpose.EXPORT, CryptographicParameters())
     provider = ctx.provider(public.protection)
     material = await ctx.crypto(provider, provider.export, permit, algorithm=public.algorithm)
@@ -35,7 +35,7 @@ async def _public_half(ctx: Context, key: ManagedObject) -> ManagedObject:
     other = rekey.linked(key, LinkType.PUBLIC_KEY_LINK) if key.object_type == ObjectType.PRIVATE_KEY else None
     if other is None:
         raise KmsError(ResultReason.INVALID_OBJECT_TYPE, "the key has no public key")
-    return await ctx.load(other)
+    return ctx.load(other)
 
 
 def pem(spki: bytes) -> str:

@@ -8,6 +8,6 @@ from protocol.operations.get_usage_allocation import GetUsageAllocationRequest, 
 
 
 async def handle(ctx: Context, request: GetUsageAllocationRequest) -> GetUsageAllocationResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     ctx.save(usage.allocate(key, request.usage_limits_count, ctx.now))
     return GetUsageAllocationResponse(unique_identifier=key.uid)

@@ -49,7 +49,7 @@ async def handle(ctx: Context, request: JoinSplitKeyRequest) -> JoinSplitKeyResp
         raise invalid_field(f"a key has {splitting.MAX_PARTS} parts at most")
     parts = {}
     for identifier in request.unique_identifiers:
-        part = await ctx.load(identifier)
+        part = ctx.load(identifier)
         parts[part.uid] = part
     secret = await _secret(ctx, list(parts.values()))
     key = begin(

@@ -14,9 +14,7 @@ async def handle(ctx: Context, request: MACRequest) -> MACResponse:
         part = await cipher_part(ctx, request, Purpose.MAC_GENERATE)
         return MACResponse(unique_identifier=part.use.key.uid, mac_data=part.data, correlation_value=part.correlation)
     data = ctx.resolve_data(request.data)
-    use = await permitted(
-        ctx, request.unique_identifier, Purpose.MAC_GENERATE, request.cryptographic_parameters, len(data)
-    )
+    use = permitted(ctx, request.unique_identifier, Purpose.MAC_GENERATE, request.cryptographic_parameters, len(data))
     mac = await ctx.crypto(
         use.provider, use.provider.mac, use.permit, data, algorithm=use.permit.algorithm, size=len(data)
     )

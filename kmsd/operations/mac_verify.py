@@ -19,7 +19,7 @@ async def handle(ctx: Context, request: MACVerifyRequest) -> MACVerifyResponse:
     if request.mac_data is None:
         raise KmsError(ResultReason.INVALID_MESSAGE, "MAC Data is missing")
     data = ctx.resolve_data(request.data)
-    use = await permitted(ctx, request.unique_identifier, Purpose.MAC_VERIFY, request.cryptographic_parameters)
+    use = permitted(ctx, request.unique_identifier, Purpose.MAC_VERIFY, request.cryptographic_parameters)
     valid = await ctx.crypto(
         use.provider,
         use.provider.mac_verify,

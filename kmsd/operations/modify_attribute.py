@@ -8,7 +8,7 @@ from protocol.operations.modify_attribute import ModifyAttributeRequest, ModifyA
 
 
 async def handle(ctx: Context, request: ModifyAttributeRequest) -> ModifyAttributeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     changed = attribute_rules.modify(key, request.new_attribute, request.current_attribute, ctx.now)
     ctx.authorise_names(key.names, changed)
     ctx.save(changed)

@@ -10,7 +10,7 @@ from protocol.operations.obtain_lease import ObtainLeaseRequest, ObtainLeaseResp
 
 async def handle(ctx: Context, request: ObtainLeaseRequest) -> ObtainLeaseResponse:
     """Leases are advice: none is kept. An object that is destroyed or compromised gets no new one."""
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     if lifecycle.is_destroyed(key) or key.state in lifecycle.COMPROMISED:
         raise permission_denied("no new lease is given for a destroyed or compromised object")
     return ObtainLeaseResponse(

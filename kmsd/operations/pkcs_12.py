@@ -69,7 +69,7 @@ async def _password(ctx: Context, key: ManagedObject) -> bytes:
     found = _linked(key, LinkType.PKCS_12_PASSWORD_LINK)
     if len(found) != 1:
         raise invalid_field("the key has no PKCS#12 Password Link, or several")
-    secret = await ctx.load(found[0])
+    secret = ctx.load(found[0])
     if (
         secret.object_type != ObjectType.SECRET_DATA
         or shells.restore(secret).secret_data_type != SecretDataType.PASSWORD
@@ -86,14 +86,14 @@ async def _chain(ctx: Context, key: ManagedObject) -> AsyncIterator[ManagedObjec
         raise invalid_field("the key has several certificate chains")
     public = rekey.linked(key, LinkType.PUBLIC_KEY_LINK)
     if not first and public is not None:
-        first = _linked(await ctx.load(public), LinkType.CERTIFICATE_LINK)[:1]
+        first = _linked(ctx.load(public), LinkType.CERTIFICATE_LINK)[:1]
     following = first[0] if first else None
     seen: set[str] = set()
     while following is not None and following not in seen:
         seen.add(following)
         if len(seen) > MOST_CERTIFICATES:
             raise invalid_field(f"the chain has more than {MOST_CERTIFICATES} certificates")
-        certificate = await ctx.load(following)
+        certificate = ctx.load(following)
         if certificate.object_type != ObjectType.CERTIFICATE:
             raise invalid_field("a certificate link points to something else")
         yield certificate

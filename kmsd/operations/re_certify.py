@@ -18,7 +18,7 @@ from protocol.operations.re_certify import ReCertifyRequest, ReCertifyResponse
 
 async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
     settings_of(ctx)
-    old = await ctx.load(request.unique_identifier)
+    old = ctx.load(request.unique_identifier)
     rekey.check_type(old, ObjectType.CERTIFICATE)
     check_quota(ctx, 1)
     new = begin_replacement(ctx, old, request.attributes, None, request.offset, ProtectionLevel.SOFTWARE)
@@ -34,7 +34,7 @@ async def handle(ctx: Context, request: ReCertifyRequest) -> ReCertifyResponse:
     public = rekey.linked(old, LinkType.PUBLIC_KEY_LINK)
     if public is not None:
         new = rekey.link(new, LinkType.PUBLIC_KEY_LINK, public)
-        ctx.save(rekey.relink(await ctx.load(public), LinkType.CERTIFICATE_LINK, old.uid, new.uid))
+        ctx.save(rekey.relink(ctx.load(public), LinkType.CERTIFICATE_LINK, old.uid, new.uid))
     new = await issue(ctx, new, order)
     ctx.save(*rekey.take_over(old, new, ctx.now))
     ctx.give(new.uid)
@@ -50,6 +50,6 @@ async def _wanted(ctx: Context, request: ReCertifyRequest) -> Order | None:
         return await read_order(ctx, request.certificate_request_type, value)
     if uid is None:
         return None
-    managed = await ctx.load(uid)
+    managed = ctx.load(uid)
     rekey.check_type(managed, ObjectType.CERTIFICATE_REQUEST)
     return await registered_order(ctx, managed)

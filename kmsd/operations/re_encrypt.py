@@ -32,14 +32,14 @@ async def handle(ctx: Context, request: ReEncryptRequest) -> ReEncryptResponse:
 
 async def _open(ctx: Context, request: ReEncryptRequest) -> blobs.Opened:
     """A self-describing ciphertext, or, where the source is a private key, one that was made with its public key."""
-    source = await ctx.load(request.source_key) if request.source_key is not None else None
+    source = ctx.load(request.source_key) if request.source_key is not None else None
     if source is None or source.object_type != ObjectType.PRIVATE_KEY:
         if request.cryptographic_parameters is not None:
             raise invalid_field("Cryptographic Parameters are for a private key as source")
         return await blobs.decrypt(ctx, request.ciphertext_blob, request.source_encryption_context, request.source_key)
     if request.source_encryption_context is not None:
         raise KmsError(ResultReason.INVALID_FIELD, "a ciphertext of a public key has no encryption context")
-    use = await permitted(ctx, source.uid, Purpose.DECRYPT, request.cryptographic_parameters)
+    use = permitted(ctx, source.uid, Purpose.DECRYPT, request.cryptographic_parameters)
     plaintext = await ctx.crypto(
         use.provider,
         use.provider.decrypt,

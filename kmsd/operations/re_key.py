@@ -14,7 +14,7 @@ from protocol.operations.re_key import ReKeyRequest, ReKeyResponse
 
 
 async def handle(ctx: Context, request: ReKeyRequest) -> ReKeyResponse:
-    old = await ctx.load(request.unique_identifier)
+    old = ctx.load(request.unique_identifier)
     rekey.check_type(old, ObjectType.SYMMETRIC_KEY)
     if cmk_of(old) is not None:
         # The same as rotating the CMK.

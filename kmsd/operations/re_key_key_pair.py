@@ -16,12 +16,12 @@ from protocol.operations.re_key_key_pair import ReKeyKeyPairRequest, ReKeyKeyPai
 
 
 async def handle(ctx: Context, request: ReKeyKeyPairRequest) -> ReKeyKeyPairResponse:
-    old_private = await ctx.load(request.private_key_unique_identifier)
+    old_private = ctx.load(request.private_key_unique_identifier)
     rekey.check_type(old_private, ObjectType.PRIVATE_KEY)
     public_uid = rekey.linked(old_private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:
         raise KmsError(ResultReason.PERMISSION_DENIED, "the private key has no link to its public key")
-    old_public = await ctx.load(public_uid)
+    old_public = ctx.load(public_uid)
     rekey.check_type(old_public, ObjectType.PUBLIC_KEY)
     common = request.common_attributes
     if cmk_of(old_private) is not None:

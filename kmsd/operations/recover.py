@@ -9,7 +9,7 @@ from protocol.operations.recover import RecoverRequest, RecoverResponse
 
 async def handle(ctx: Context, request: RecoverRequest) -> RecoverResponse:
     """What is on-line is on-line already."""
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     if lifecycle.is_archived(key):
         ctx.save(lifecycle.recover(key))
     return RecoverResponse(unique_identifier=key.uid)

@@ -8,6 +8,6 @@ from protocol.operations.revoke import RevokeRequest, RevokeResponse
 
 
 async def handle(ctx: Context, request: RevokeRequest) -> RevokeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     ctx.save(lifecycle.revoke(key, request.revocation_reason, request.compromise_occurrence_date, ctx.now))
     return RevokeResponse(unique_identifier=key.uid)

@@ -8,6 +8,6 @@ from protocol.operations.set_attribute import SetAttributeRequest, SetAttributeR
 
 
 async def handle(ctx: Context, request: SetAttributeRequest) -> SetAttributeResponse:
-    key = await ctx.load(request.unique_identifier)
+    key = ctx.load(request.unique_identifier)
     ctx.save(attribute_rules.set_(key, request.new_attribute, ctx.now))
     return SetAttributeResponse(unique_identifier=key.uid)

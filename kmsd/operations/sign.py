@@ -14,7 +14,7 @@ async def handle(ctx: Context, request: SignRequest) -> SignResponse:
     if is_whole(request):
         data = ctx.resolve_data(request.data) if digested is None else None
         size = len(data or digested or b"")
-        use = await permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
+        use = permitted(ctx, request.unique_identifier, Purpose.SIGN, request.cryptographic_parameters, size)
     else:
         part = await signature_part(ctx, request, Purpose.SIGN)
         use = part.use

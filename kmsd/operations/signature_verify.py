@@ -15,7 +15,7 @@ async def handle(ctx: Context, request: SignatureVerifyRequest) -> SignatureVeri
     data, digested, signature = None, request.digested_data, request.signature_data
     if is_whole(request):
         data = ctx.resolve_data(request.data) if digested is None else None
-        use = await permitted(ctx, request.unique_identifier, Purpose.VERIFY, request.cryptographic_parameters)
+        use = permitted(ctx, request.unique_identifier, Purpose.VERIFY, request.cryptographic_parameters)
     else:
         part = await signature_part(ctx, request, Purpose.VERIFY)
         use = part.use

@@ -188,7 +188,7 @@ async def _part(
     use = None
     if purpose is not None:
         uid = request.unique_identifier if opened is None else opened.uid
-        use = await permitted(ctx, uid, purpose, request.cryptographic_parameters, len(data))
+        use = permitted(ctx, uid, purpose, request.cryptographic_parameters, len(data))
     if opened is None:
         with refused():
             opened = begin(use)

@@ -24,7 +24,7 @@ class Use(NamedTuple):
     provider: Provider
 
 
-async def permitted(
+def permitted(
     ctx: Context,
     identifier: str | UniqueIdentifier | int | None,
     purpose: Purpose,
@@ -35,7 +35,7 @@ async def permitted(
 
     `size` is the number of bytes to be protected, which Usage Limits count.
     """
-    key = await ctx.load(identifier)
+    key = ctx.load(identifier)
     permit = ctx.services.permits.again(ctx, key, purpose, requested)
     if permit is None:
         parameters = parameters_for(key, purpose, requested)

@@ -21,7 +21,7 @@ async def handle(ctx: Context, request: ValidateRequest) -> ValidateResponse:
     if any(certificate.certificate_type != CertificateType.X_509 for certificate in request.certificates):
         raise invalid_field("only X.509 certificates are validated")
     values = [certificate.certificate_value for certificate in request.certificates]
-    keys = [await ctx.load(uid) for uid in request.unique_identifiers]
+    keys = [ctx.load(uid) for uid in request.unique_identifiers]
     for key in keys:
         rekey.check_type(key, ObjectType.CERTIFICATE)
     if any(key.state in _REVOKED for key in keys):

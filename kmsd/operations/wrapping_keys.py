@@ -112,17 +112,17 @@ async def find(ctx: Context, role: Role, information: Information, size: int) ->
     object is no key), Bad Cryptographic Parameters.
     """
     try:
-        named = await ctx.load(information.unique_identifier)
+        named = ctx.load(information.unique_identifier)
         purpose = role.purposes.get(named.object_type)
         if purpose is None:
             raise KmsError(ResultReason.ILLEGAL_OPERATION, "the object is no key")
         link = _OTHER_HALF.get((purpose, named.object_type))
         other = rekey.linked(named, link) if link is not None else None
-        key = await ctx.load(other) if other is not None else named
+        key = ctx.load(other) if other is not None else named
         parameters = information.cryptographic_parameters
         if role.matches and parameters is not None:
             parameters = _matching(key, parameters)
-        use = await permitted(ctx, key.uid, purpose, parameters, size)
+        use = permitted(ctx, key.uid, purpose, parameters, size)
     except KmsError as error:
         reason = _REASONS.get(error.reason, error.reason)
         raise KmsError(reason, f"{role.name}: {error.message}") from error
