@@ -273,7 +273,7 @@ class Dispatcher:
 
     async def _attempt(self, batch: Batch, item: RequestBatchItem, room: Room | None) -> _Attempt:
         placeholder, results, identifiers = batch.placeholder, len(batch.data), batch.identifiers
-        attempt = await self._item(batch, item)
+        attempt = await self._item(batch, item, None, room)
         try:
             if room is not None:
                 room.check(attempt.answer)
@@ -308,7 +308,7 @@ class Dispatcher:
             return await self._refuse_all(batch, message, error)
         attempts: list[_Attempt] = []
         for item in message.batch_items:
-            attempt = await self._item(batch, item, Mark.of(batch))
+            attempt = await self._item(batch, item, Mark.of(batch), room)
             attempts.append(attempt)
             try:
                 if room is not None:
@@ -345,12 +345,14 @@ class Dispatcher:
 
     # --- one item --------------------------------------------------------------------------------------------
 
-    async def _item(self, batch: Batch, item: RequestBatchItem, mark: Mark | None = None) -> _Attempt:
+    async def _item(self, batch: Batch, item: RequestBatchItem, mark: Mark | None, room: Room | None) -> _Attempt:
         """Run one item. Where it fails, what it has changed is taken back: all that is not stored, or since a mark."""
         operation = item.operation
         context: Context | None = None
         try:
             check_item(batch, item)
+            if room is not None:
+                room.admit(item)
             tried = bool(item.message_extension) and dry_run.asked_for(item)
             context = Context(batch, operation)
             payload = await HANDLERS[operation](context, item.payload)

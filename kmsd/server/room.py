@@ -4,22 +4,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kmsd.domain.errors import KmsError
 from kmsd.operations.asynchronous import VALUE_SIZE
 from kmsd.server.answers import encode_plain, failure
-from protocol.enums import ResultReason, ResultStatus
+from protocol.enums import CancellationResult, Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
 from protocol.message import RequestBatchItem, RequestMessage, ResponseBatchItem
+from protocol.operations.cancel import CancelResponse
+from protocol.operations.process import ProcessResponse
 
 _REASON = ResultReason.RESPONSE_TOO_LARGE
+
+_AT_ONCE: Mapping[Operation, Callable[[Any], object]] = {
+    Operation.CANCEL: lambda asked: CancelResponse(
+        asynchronous_correlation_value=asked.asynchronous_correlation_value,
+        cancellation_result=CancellationResult.CANCELED,
+    ),
+    Operation.PROCESS: lambda asked: ProcessResponse(
+        asynchronous_correlation_value=asked.asynchronous_correlation_value
+    ),
+}
+"""What cannot be taken back once it is done, with an answer as long as any that it gives."""
 
 
 class Room:
     """What is left of it, in bytes, beyond what is set aside for each item of the request: its failure, without words.
 
-    The answer to an item is checked before its changes are stored, and spent once they are.
+    The answer to an item is checked before its changes are stored, and spent once they are. A part of a stream has no
+    changes: where its answer has no room, the stream has ended.
     """
 
     def __init__(self, limit: int, measure: Callable[[Sequence[ResponseBatchItem]], int], least: int) -> None:
@@ -33,6 +48,18 @@ class Room:
         """Raise KmsError Response Too Large for an answer that says of something that it was done, and does not fit."""
         if self._beyond(answer) > self._left:
             raise KmsError(_REASON, "response too large")
+
+    def admit(self, item: RequestBatchItem) -> None:
+        """As `check`, of an item that acts at once, where it is not known yet how its answer will end."""
+        if item.operation in _AT_ONCE:
+            self.check(
+                ResponseBatchItem(
+                    operation=item.operation,
+                    unique_batch_item_id=item.unique_batch_item_id,
+                    result_status=ResultStatus.SUCCESS,
+                    payload=_AT_ONCE[item.operation](item.payload),
+                )
+            )
 
     def spend(self, answer: ResponseBatchItem) -> None:
         self._left -= self._beyond(answer)

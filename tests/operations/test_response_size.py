@@ -9,14 +9,17 @@ import pytest
 from protocol.enums import (
     AsynchronousIndicator,
     BatchErrorContinuationOption,
+    CancellationResult,
     QueryFunction,
     ResultReason,
     ResultStatus,
 )
 from protocol.message import RequestBatchItem, RequestHeader, RequestMessage, ResponseMessage, decode_response
 from protocol.message import encode_request as encoded
+from protocol.operations.cancel import CancelRequest
 from protocol.operations.locate import LocateRequest
 from protocol.operations.poll import PollRequest
+from protocol.operations.process import ProcessRequest
 from protocol.operations.query import QueryRequest
 from protocol.versions import SUPPORTED, V1_0, V1_4, V2_1
 from tests.operations.conftest import OPERATION_OF, Caller
@@ -156,3 +159,22 @@ async def test_a_later_answer_waits_until_there_is_room_for_it(app: Caller) -> N
     assert response.batch_items[0].result_reason == TOO_LARGE
     response, _ = await ask(app, [poll], 2000)
     assert response.batch_items[0].payload.unique_identifier == uid
+
+
+@pytest.mark.parametrize("kind", [CancelRequest, ProcessRequest])
+async def test_what_acts_at_once_does_so_only_where_the_client_can_be_told(app: Caller, kind: Any) -> None:
+    app = app.at(V2_1)
+
+    async def wanted() -> Any:
+        response, _ = await ask(app, [create()], None, asynchronous_indicator=AsynchronousIndicator.MANDATORY)
+        return kind(asynchronous_correlation_value=response.batch_items[0].asynchronous_correlation_value)
+
+    _, whole = await ask(app, [await wanted()], None)
+    request = await wanted()
+    response, _ = await ask(app, [request], whole - 1)
+    assert response.batch_items[0].result_reason == TOO_LARGE
+    # A second Process would be refused as a duplicate, a second Cancel finds nothing to cancel.
+    response, size = await ask(app, [request], whole)
+    assert (statuses(response), size) == ([SUCCESS], whole)
+    if kind is CancelRequest:
+        assert response.batch_items[0].payload.cancellation_result == CancellationResult.CANCELED

@@ -19,7 +19,6 @@ from kmsd.cli.key_values import Duration
 from kmsd.cli.output import say_json, say_table
 from kmsd.cli.values import date
 from kmsd.config.settings import Settings
-from kmsd.crypto.errors import CryptoError
 from kmsd.domain.records import AuditRecord, Origin
 from kmsd.operations.orphans import (
     MAKING_TIME,
@@ -136,15 +135,18 @@ class _Place:
         with closing(self._store.presence()) as presence:
             # Once more: the answer may have taken a while.
             still = set(self._found(alone=presence.alone)) & set(found)
+            count = 0
             for each in still:
-                # First: no key goes without a record of it.
-                self._store.note([_record(each, ResultStatus.SUCCESS)])
+                # First that it is to go: no key goes without a record of it, whatever happens meanwhile.
+                self._store.note([_record(each, ResultStatus.OPERATION_PENDING)])
+                outcome = ResultStatus.OPERATION_FAILED
                 try:
-                    inventory.discard(self._pools[each.hsm], each.finding.label, each.finding.key_id)
-                except CryptoError:
-                    self._store.note([_record(each, ResultStatus.OPERATION_FAILED)])
-                    raise
-            return len(still), list(self._found(alone=presence.alone))
+                    if inventory.discard(self._pools[each.hsm], each.finding.label, each.finding.key_id):
+                        outcome = ResultStatus.SUCCESS
+                        count += 1
+                finally:
+                    self._store.note([_record(each, outcome)])
+            return count, list(self._found(alone=presence.alone))
 
 
 def _record(found: _Found, result: ResultStatus) -> AuditRecord:
