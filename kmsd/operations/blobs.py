@@ -63,7 +63,7 @@ async def _seal(
     ctx: Context, identifier: Identifier, size: int, source: Callable[[Provider], bytes], context: str | None
 ) -> Sealed:
     entries = blob.parse_context(context)
-    uid = (ctx.load(identifier)).uid
+    uid = ctx.load(identifier).uid
     suite = blob.suite_of(ctx.peek(uid))
     use = permitted(ctx, uid, Purpose.ENCRYPT, suite.parameters, size)
     ctx.services.encryptions.count(ctx, use)

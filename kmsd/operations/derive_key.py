@@ -49,7 +49,7 @@ async def handle(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyResponse:
         raise KmsError(ResultReason.INVALID_OBJECT_TYPE, "Symmetric Keys and Secret Data are derived, nothing else")
     if not request.derivation_method.known:
         raise invalid_field("unknown Derivation Method")
-    bases = await _bases(ctx, request)
+    bases = _bases(ctx, request)
     roles = _roles(bases, request)
     check_quota(ctx, 1)
     new = _begin(ctx, request)
@@ -74,7 +74,7 @@ async def handle(ctx: Context, request: DeriveKeyRequest) -> DeriveKeyResponse:
     return DeriveKeyResponse(unique_identifier=new.uid)
 
 
-async def _bases(ctx: Context, request: DeriveKeyRequest) -> list[ManagedObject]:
+def _bases(ctx: Context, request: DeriveKeyRequest) -> list[ManagedObject]:
     uids = request.unique_identifiers
     # KMIP 1.4 §4.6: "the current value of the ID Placeholder SHALL NOT be used".
     if UniqueIdentifier.ID_PLACEHOLDER in [uid for uid in uids if isinstance(uid, UniqueIdentifier)]:

@@ -18,7 +18,7 @@ from protocol.structures import CryptographicParameters
 
 
 async def handle(ctx: Context, request: GetPublicKeyRequest) -> GetPublicKeyResponse:
-    public = await _public_half(ctx, ctx.load(request.unique_identifier))
+    public = _public_half(ctx, ctx.load(request.unique_identifier))
     permit = addressing.permit(ctx, public, Purpose.EXPORT, CryptographicParameters())
     provider = ctx.provider(public.protection)
     material = await ctx.crypto(provider, provider.export, permit, algorithm=public.algorithm)
@@ -29,7 +29,7 @@ async def handle(ctx: Context, request: GetPublicKeyRequest) -> GetPublicKeyResp
     )
 
 
-async def _public_half(ctx: Context, key: ManagedObject) -> ManagedObject:
+def _public_half(ctx: Context, key: ManagedObject) -> ManagedObject:
     if key.object_type == ObjectType.PUBLIC_KEY:
         return key
     other = rekey.linked(key, LinkType.PUBLIC_KEY_LINK) if key.object_type == ObjectType.PRIVATE_KEY else None

@@ -167,7 +167,7 @@ async def _keys(
     """Each with its permit, before any of them is used."""
     informations = (specification.encryption_key_information, specification.mac_signature_key_information)
     encryption, authentication = [
-        None if information is None else await wrapping_keys.find(ctx, role, information, size)
+        None if information is None else wrapping_keys.find(ctx, role, information, size)
         for role, information in zip(roles, informations, strict=True)
     ]
     if encryption is not None and authentication is not None and encryption.use.key.uid == authentication.use.key.uid:

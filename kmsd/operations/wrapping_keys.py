@@ -105,7 +105,7 @@ def _complete(permit: KeyUse) -> CryptographicParameters:
     return parameters
 
 
-async def find(ctx: Context, role: Role, information: Information, size: int) -> WrappingKey:
+def find(ctx: Context, role: Role, information: Information, size: int) -> WrappingKey:
     """The key with its permit, for `size` bytes; Usage Limits count the Key Value, whatever is MACed of it.
 
     Raises KmsError: as loading and permitting do, with the reasons for wrapping objects, and Illegal Operation (the

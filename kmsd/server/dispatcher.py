@@ -215,7 +215,7 @@ class Dispatcher:
             jobs = self._services.requests.submit(owner, [item.operation for item in items], submitted, work)
         except KmsError as error:
             return await self._refuse_all(batch, message, error)
-        answers = [pending(item, job) for item, job in zip(items, jobs, strict=True)]
+        answers = [pending(item, job.value) for item, job in zip(items, jobs, strict=True)]
         await self._note_all(batch, answers)
         return answers
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kmsd.domain.errors import KmsError
-from kmsd.operations.asynchronous import Job
 from protocol.enums import AsynchronousIndicator, BatchErrorContinuationOption, Operation, ResultReason, ResultStatus
 from protocol.message import RequestBatchItem, RequestMessage, ResponseBatchItem
 from protocol.versions import V2_0
@@ -43,11 +42,11 @@ def is_later(message: RequestMessage) -> bool:
     return True
 
 
-def pending(item: RequestBatchItem, job: Job) -> ResponseBatchItem:
-    """The first answer to an item that is done later (KMIP 1.4 §6.8, §6.9)."""
+def pending(item: RequestBatchItem, value: bytes) -> ResponseBatchItem:
+    """The first answer to an item that is done later, with its Asynchronous Correlation Value (KMIP 1.4 §6.8, §6.9)."""
     return ResponseBatchItem(
         operation=item.operation,
         unique_batch_item_id=item.unique_batch_item_id,
         result_status=ResultStatus.OPERATION_PENDING,
-        asynchronous_correlation_value=job.value,
+        asynchronous_correlation_value=value,
     )

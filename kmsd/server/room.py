@@ -10,6 +10,7 @@ from typing import Any
 from kmsd.domain.errors import KmsError
 from kmsd.operations.asynchronous import VALUE_SIZE
 from kmsd.server.answers import encode_plain, failure
+from kmsd.server.later import pending
 from protocol.enums import CancellationResult, Operation, ResultReason, ResultStatus
 from protocol.errors import ProtocolError
 from protocol.message import RequestBatchItem, RequestMessage, ResponseBatchItem
@@ -67,7 +68,7 @@ class Room:
     def _beyond(self, answer: ResponseBatchItem) -> int:
         if answer.result_status == ResultStatus.OPERATION_FAILED:
             return 0
-        aside = self._measure([failure(answer.operation, answer.unique_batch_item_id, _REASON, "")])
+        aside = self._measure([_failed(answer)])
         try:
             return max(0, self._measure([answer]) - aside)
         except ProtocolError:
@@ -75,17 +76,9 @@ class Room:
             return 0
 
 
-def _failed(item: RequestBatchItem) -> ResponseBatchItem:
+def _failed(item: RequestBatchItem | ResponseBatchItem) -> ResponseBatchItem:
+    """The shortest answer to the item."""
     return failure(item.operation, item.unique_batch_item_id, _REASON, "")
-
-
-def _pending(item: RequestBatchItem) -> ResponseBatchItem:
-    return ResponseBatchItem(
-        operation=item.operation,
-        unique_batch_item_id=item.unique_batch_item_id,
-        result_status=ResultStatus.OPERATION_PENDING,
-        asynchronous_correlation_value=bytes(VALUE_SIZE),
-    )
 
 
 def room_of(message: RequestMessage, later: bool, request: str) -> Room | None:
@@ -99,5 +92,5 @@ def room_of(message: RequestMessage, later: bool, request: str) -> Room | None:
     def measure(answers: Sequence[ResponseBatchItem]) -> int:
         return len(encode_plain(header.protocol_version, header, list(answers), 0, request))
 
-    least = _pending if later else _failed
-    return Room(limit, measure, measure([least(item) for item in message.batch_items]))
+    least = [pending(item, bytes(VALUE_SIZE)) if later else _failed(item) for item in message.batch_items]
+    return Room(limit, measure, measure(least))

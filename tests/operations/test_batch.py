@@ -39,14 +39,10 @@ from protocol.structures import CryptographicParameters, UsageLimits
 from protocol.ttlv import Item, ItemType
 from protocol.versions import SUPPORTED, V1_0, V1_2, V1_4, V2_0, V2_1
 from tests.operations.conftest import NOW, OPERATION_OF, Caller, Server
+from tests.operations.outcomes import FAILED, SUCCESS, UNDONE, statuses
 from tests.operations.requests import activate, attributes, create, destroy, get, name, register, revoke, shown
 
 Option = BatchErrorContinuationOption
-SUCCESS, FAILED, UNDONE = ResultStatus.SUCCESS, ResultStatus.OPERATION_FAILED, ResultStatus.OPERATION_UNDONE
-
-
-def statuses(response: Any) -> list[ResultStatus]:
-    return [item.result_status for item in response.batch_items]
 
 
 @pytest.mark.parametrize("version", SUPPORTED)

@@ -23,10 +23,10 @@ from protocol.operations.process import ProcessRequest
 from protocol.operations.query import QueryRequest
 from protocol.versions import SUPPORTED, V1_0, V1_4, V2_1
 from tests.operations.conftest import OPERATION_OF, Caller
+from tests.operations.outcomes import FAILED, SUCCESS, UNDONE, statuses
 from tests.operations.requests import attributes, create, destroy, get, name, shown
 
 Option = BatchErrorContinuationOption
-SUCCESS, FAILED, UNDONE = ResultStatus.SUCCESS, ResultStatus.OPERATION_FAILED, ResultStatus.OPERATION_UNDONE
 TOO_LARGE = ResultReason.RESPONSE_TOO_LARGE
 
 
@@ -47,10 +47,6 @@ async def ask(
     )
     data = await app.send(encoded(RequestMessage(header=head, batch_items=items)))
     return decode_response(data), len(data)
-
-
-def statuses(response: ResponseMessage) -> list[ResultStatus]:
-    return [item.result_status for item in response.batch_items]
 
 
 async def named(app: Caller) -> set[str]:

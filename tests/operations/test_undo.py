@@ -35,7 +35,6 @@ from protocol.enums import (
     State,
 )
 from protocol.enums import CryptographicUsageMask as Mask
-from protocol.message import ResponseMessage
 from protocol.operations.cancel import CancelRequest
 from protocol.operations.create_cmk import CreateCMKRequest
 from protocol.operations.hash import HashRequest
@@ -51,13 +50,13 @@ from protocol.versions import V1_4, V2_1, ProtocolVersion
 from tests.crypto.hsm_fixtures import hsm_provider
 from tests.operations.conftest import Caller, Server, tenant_settings
 from tests.operations.later import poll, put_off
+from tests.operations.outcomes import FAILED, SUCCESS, UNDONE, statuses
 from tests.operations.own_objects import HMAC
 from tests.operations.requests import activate, attributes, create, destroy, get, name, pair, register
 from tests.operations.test_authorisation import mine, request_of, server
 
 __all__ = ["mine", "server"]
 
-SUCCESS, FAILED, UNDONE = ResultStatus.SUCCESS, ResultStatus.OPERATION_FAILED, ResultStatus.OPERATION_UNDONE
 CANNOT = [operation for operation, undo in UNDO.items() if undo is Undo.IMPOSSIBLE]
 CAN = pytest.mark.parametrize("operation", [o for o in HANDLERS if o not in CANNOT], ids=lambda o: o.name)
 WITHOUT_SUCCESS = {
@@ -94,10 +93,6 @@ def stored(path: Path) -> dict[str, list[Any]]:
             for table in tables
             if not table.startswith("audit")
         }
-
-
-def statuses(response: ResponseMessage) -> list[ResultStatus]:
-    return [item.result_status for item in response.batch_items]
 
 
 def test_the_table_has_every_operation() -> None:
